@@ -1,0 +1,268 @@
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/limits.h"
+#include "core/secret.h"
+#include "core/text.h"
+
+void
+da_file_closep(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+/* A folder on the way may be written by its owner only, or be sticky. */
+static bool
+is_safe_parent(const struct stat *st, uid_t owner)
+{
+	if (!S_ISDIR(st->st_mode))
+		return false;
+	if (st->st_uid != 0 && st->st_uid != owner)
+		return false;
+	return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
+	    (st->st_mode & S_ISVTX) != 0;
+}
+
+/* Opens the folder that holds the last component of an absolute path, checking
+ * each folder on the way. *ret_name points into path. */
+static enum da_err
+open_parent(const char *path, uid_t owner, int *ret_fd, const char **ret_name,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int dir = -1;
+	const char *at = path + 1;
+	char name[NAME_MAX + 1];
+
+	if (path[0] != '/') {
+		da_diag_set(diag, "%s: not an absolute path", path);
+		return DA_E_UNSAFE_FILE;
+	}
+	dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return DA_E_SYS;
+	for (;;) {
+		const char *slash = strchrnul(at, '/');
+		size_t len = (size_t)(slash - at);
+		struct stat st;
+		int next;
+
+		if (len == 0 || len > NAME_MAX || strncmp(at, "..", len) == 0 ||
+		    strncmp(at, ".", len) == 0) {
+			da_diag_set(diag, "%s: not a plain path", path);
+			return DA_E_UNSAFE_FILE;
+		}
+		if (fstat(dir, &st) != 0)
+			return DA_E_SYS;
+		if (!is_safe_parent(&st, owner)) {
+			da_diag_set(diag,
+			    "%s: the folder above \"%.*s\" may be written by "
+			    "others; chown root and chmod go-w it",
+			    path, (int)len, at);
+			return DA_E_UNSAFE_FILE;
+		}
+		if (*slash == '\0')
+			break;
+		memcpy(name, at, len);
+		name[len] = '\0';
+		next = openat(dir, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0) {
+			int cause = errno;
+
+			da_diag_set(diag, "%s: cannot enter \"%s\": %s", path,
+			    name, strerrordesc_np(cause));
+			errno = cause;
+			if (cause == ENOENT)
+				return DA_E_ABSENT;
+			return cause == ELOOP || cause == ENOTDIR
+			    ? DA_E_UNSAFE_FILE : DA_E_SYS;
+		}
+		da_file_closep(&dir);
+		dir = next;
+		at = slash + 1;
+	}
+	*ret_name = at;
+	*ret_fd = dir;
+	dir = -1;
+	return DA_OK;
+}
+
+static enum da_err
+open_checked(const char *path, const struct da_file_rule *rule, int flags,
+    int *ret_fd, struct stat *ret_st, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int dir = -1;
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	const char *name;
+	enum da_err err = open_parent(path, rule->owner, &dir, &name, diag);
+
+	if (err != DA_OK)
+		return err;
+	/* O_NONBLOCK: a planted FIFO must not make root wait. */
+	fd = openat(dir, name,
+	    flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		int cause = errno;
+
+		da_diag_set(diag, "%s: cannot open: %s", path,
+		    cause == ELOOP ? "it is a symbolic link"
+				   : strerrordesc_np(cause));
+		errno = cause;
+		if (cause == ENOENT)
+			return DA_E_ABSENT;
+		return cause == ELOOP || cause == ENXIO || cause == ENOTDIR
+		    ? DA_E_UNSAFE_FILE : DA_E_SYS;
+	}
+	if (fstat(fd, ret_st) != 0)
+		return DA_E_SYS;
+	if (ret_st->st_uid != rule->owner) {
+		da_diag_set(diag, "%s: belongs to uid %u; chown it to uid %u",
+		    path, (unsigned)ret_st->st_uid, (unsigned)rule->owner);
+		return DA_E_UNSAFE_FILE;
+	}
+	if ((ret_st->st_mode & 07777 & ~rule->mode_max) != 0) {
+		da_diag_set(diag, "%s: mode %04o is too open; chmod it to %04o",
+		    path, (unsigned)(ret_st->st_mode & 07777),
+		    (unsigned)rule->mode_max);
+		return DA_E_UNSAFE_FILE;
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return DA_OK;
+}
+
+enum da_err
+da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	struct stat st;
+	enum da_err err = open_checked(path, rule, 0, &fd, &st, diag);
+
+	if (err != DA_OK)
+		return err;
+	if (!S_ISREG(st.st_mode)) {
+		da_diag_set(diag, "%s: not a regular file", path);
+		return DA_E_UNSAFE_FILE;
+	}
+	if (st.st_nlink != 1) {
+		da_diag_set(diag, "%s: has %u hard links; make it a file of "
+		    "its own", path, (unsigned)st.st_nlink);
+		return DA_E_UNSAFE_FILE;
+	}
+	if ((uint64_t)st.st_size > rule->size_max) {
+		da_diag_set(diag, "%s: larger than %zu bytes", path,
+		    rule->size_max);
+		return DA_E_TOO_LARGE;
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return DA_OK;
+}
+
+enum da_err
+da_file_open_dir(const char *path, const struct da_file_rule *rule,
+    int *ret_fd, struct da_diag *diag)
+{
+	struct stat st;
+
+	return open_checked(path, rule, O_DIRECTORY, ret_fd, &st, diag);
+}
+
+enum da_err
+da_file_read(const char *path, const struct da_file_rule *rule,
+    struct da_buf *ret, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	uint8_t chunk[4096];
+	size_t total = 0;
+	enum da_err err = da_file_open(path, rule, &fd, diag);
+
+	while (err == DA_OK) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			da_diag_set(diag, "%s: cannot read: %m", path);
+			err = DA_E_SYS;
+		} else if (n == 0) {
+			break;
+		} else {
+			/* It may have grown since it was looked at. */
+			total += (size_t)n;
+			err = total > rule->size_max ? DA_E_TOO_LARGE
+			    : da_buf_put(ret, chunk, (size_t)n);
+		}
+	}
+	da_secret_wipe(chunk, sizeof(chunk));
+	return err;
+}
+
+static bool
+write_all(int fd, const uint8_t *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+enum da_err
+da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
+    size_t len, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	uint8_t random[8];
+	char suffix[2 * sizeof(random) + 1];
+	char temp[NAME_MAX + 1];
+	int n, saved;
+
+	if (da_secret_random(random, sizeof(random)) != DA_OK)
+		return DA_E_SYS;
+	da_text_hex(random, sizeof(random), suffix);
+	n = snprintf(temp, sizeof(temp), ".%s.%s", name, suffix);
+	if (n < 0 || (size_t)n >= sizeof(temp) || strchr(name, '/') != NULL)
+		return DA_E_BUG;
+	fd = openat(dirfd, temp,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0) {
+		da_diag_set(diag, "cannot create a file for \"%s\": %m", name);
+		return DA_E_SYS;
+	}
+	/* fchmod: the caller's umask must not decide; rename last, so that no
+	 * reader ever sees less than the whole. */
+	if (fchmod(fd, mode) == 0 && write_all(fd, bytes, len) &&
+	    fsync(fd) == 0 && renameat(dirfd, temp, dirfd, name) == 0) {
+		if (fsync(dirfd) == 0)
+			return DA_OK;
+		da_diag_set(diag, "cannot sync the folder of \"%s\": %m", name);
+		return DA_E_SYS;
+	}
+	saved = errno;
+	(void)unlinkat(dirfd, temp, 0); /* best effort: the error matters */
+	errno = saved;
+	da_diag_set(diag, "cannot write \"%s\": %m", name);
+	return DA_E_SYS;
+}

@@ -1,0 +1,49 @@
+/*
+ * Files that root trusts: opened without following links, checked on the open
+ * descriptor, written whole or not at all.
+ */
+#ifndef DA_CORE_FILE_H
+#define DA_CORE_FILE_H
+
+#include <sys/types.h>
+
+#include "core/attr.h"
+#include "core/buf.h"
+#include "core/diag.h"
+#include "core/err.h"
+
+/* Who may have written a file for us to believe it. */
+struct da_file_rule {
+	uid_t owner;	 /* the only acceptable owner, of parents as well */
+	mode_t mode_max; /* permission bits that may be set, e.g. 0600 */
+	size_t size_max;
+};
+
+/* Closes the descriptor if it is open and sets it to -1. For DA_CLEANUP. */
+void da_file_closep(int *fd);
+
+/* Opens a regular file for reading. The path is absolute; no component may be
+ * a symbolic link, every folder on the way belongs to rule->owner or root and
+ * is not writable by others (sticky folders excepted), the file has one link,
+ * the right owner and no surplus permission.
+ * DA_E_ABSENT (no such file), DA_E_UNSAFE_FILE, DA_E_TOO_LARGE, DA_E_SYS;
+ * diag names the path and the cure. */
+enum da_err da_file_open(const char *path, const struct da_file_rule *rule,
+    int *ret_fd, struct da_diag *diag) DA_MUST_CHECK;
+
+/* The same, then reads the whole content into "ret" (appended). */
+enum da_err da_file_read(const char *path, const struct da_file_rule *rule,
+    struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
+
+/* Opens a folder for the *at() calls below: no symbolic link on the way, owner and
+ * mode as the rule says. DA_E_ABSENT, DA_E_UNSAFE_FILE, DA_E_SYS. */
+enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,
+    int *ret_fd, struct da_diag *diag) DA_MUST_CHECK;
+
+/* Replaces dirfd/name: temporary file (O_EXCL, final mode from the start),
+ * write, fsync, rename, fsync of the folder. On failure the old file stands
+ * and the temporary one is gone. "name" has no slash. DA_E_SYS. */
+enum da_err da_file_replace(int dirfd, const char *name, mode_t mode,
+    const void *bytes, size_t len, struct da_diag *diag) DA_MUST_CHECK;
+
+#endif

@@ -1,0 +1,23 @@
+#include "core/paths.h"
+
+const struct da_paths da_paths = {
+    .config_file = DA_SYSCONFDIR "/devauth/devauth.conf",
+    .broker = DA_LIBEXECDIR "/devauth-broker",
+    .worker = DA_LIBEXECDIR "/devauth-worker",
+    .worker_user = "_devauth",
+    .passwd_file = "/etc/passwd",
+    .group_file = "/etc/group",
+    .state_dir = DA_STATEDIR,
+    .people_dir = DA_STATEDIR "/people",
+    .cache_dir = DA_CACHEDIR,
+    .grants_dir = DA_RUNDIR "/grants",
+    .machine_id_file = "/etc/machine-id",
+    .login_programs = "/usr/sbin/sshd\n"
+		      "/usr/lib/openssh/sshd-session\n"
+		      "/usr/lib/openssh/sshd-auth\n"
+		      "/usr/libexec/openssh/sshd-session\n"
+		      "/usr/libexec/openssh/sshd-auth\n"
+		      "/bin/login\n"
+		      "/usr/bin/login\n",
+    .owner = 0,
+};

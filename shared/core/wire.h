@@ -1,0 +1,191 @@
+/*
+ * The messages between pam_devauth.so, devauth-broker and devauth-worker.
+ * WIRE.md describes them; the tables in wire.c are the code's copy of it.
+ *
+ * Every message is a struct of fixed arrays, so that there is nothing to own
+ * but the few blobs (struct da_buf), which da_wire_done() releases.
+ */
+#ifndef DA_CORE_WIRE_H
+#define DA_CORE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/attr.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/limits.h"
+
+enum da_wire_type {
+	/* module -> broker */
+	DA_WIRE_AUTH = 1,
+	DA_WIRE_ACCOUNT = 2,
+	DA_WIRE_SESSION = 3,
+	DA_WIRE_CONFIRM = 4,
+	/* broker -> module */
+	DA_WIRE_CODE = 16,
+	DA_WIRE_RESULT = 17,
+	/* broker -> worker */
+	DA_WIRE_START = 32,
+	/* worker -> broker */
+	DA_WIRE_METADATA = 48,
+	DA_WIRE_DEVICE = 49,
+	DA_WIRE_IDENTITY = 50,
+	DA_WIRE_FAILED = 51,
+};
+
+/* How the client proves itself at the provider (OpenID Connect Core 9). */
+enum da_client_auth {
+	DA_CLIENT_NONE,
+	DA_CLIENT_SECRET_BASIC,
+	DA_CLIENT_SECRET_POST,
+};
+
+/* Flags of struct da_wire_request. */
+#define DA_REQUEST_QR 1u	   /* draw a QR code */
+#define DA_REQUEST_PUBKEY_PROVED 2u /* sshd has already checked a key */
+#define DA_REQUEST_REMOTE 4u	   /* the person is at the other end of ssh */
+#define DA_REQUEST_PROMPT 8u	   /* prompt=enter: always ask for Enter */
+#define DA_REQUEST_READABLE 16u	   /* the person can read the code */
+#define DA_REQUEST_OPEN 32u	   /* session: opened, not closed */
+#define DA_REQUEST_NO_PROMPT 64u   /* prompt=none: never ask for Enter */
+#define DA_REQUEST_LOGIN_60S 128u  /* login(1), which gives up after 60 s */
+#define DA_REQUEST_DEBUG 256u	   /* explain decisions in the log */
+#define DA_REQUEST_CONSUME 512u	   /* account: no session phase will follow */
+#define DA_REQUEST_ALL 1023u
+
+/* A transaction succeeds when RESULT says DA_OK *and* carries this: no single
+ * flipped bit and no zeroed memory lets anybody in. */
+#define DA_VERDICT_LET_IN INT64_C(0x5afe1e7a11ce600d)
+
+/* AUTH, ACCOUNT and SESSION: who asks for what. Everything in here is a claim
+ * of the host program; nothing but "user" decides who is let in. */
+struct da_wire_request {
+	uint8_t nonce[DA_NONCE_LEN]; /* repeated in RESULT */
+	uint32_t flags;
+	char user[DA_USER_MAX + 1];
+	char service[DA_SERVICE_MAX + 1];
+	char tty[DA_TTY_MAX + 1];
+	char rhost[DA_HOST_MAX + 1];
+	char profile[DA_PROFILE_MAX + 1]; /* "" = the configuration decides */
+	char grant[DA_GRANT_MAX + 1];	  /* ACCOUNT, SESSION: from the PAM env */
+};
+
+/* CONFIRM: the person has seen the code (and pressed Enter, where asked). */
+struct da_wire_confirm {
+	uint8_t nonce[DA_NONCE_LEN];
+};
+
+/* CODE: what to show. */
+struct da_wire_code {
+	char host[DA_HOST_MAX + 1];
+	char user_code[DA_USER_CODE_MAX + 1];
+	char uri[DA_URI_MAX + 1];
+	char good_until[DA_CLOCK_TEXT_MAX + 1]; /* local time, for people */
+	int64_t wait_ms;	/* how long the broker will go on */
+	uint32_t must_confirm;	/* 1: ask for Enter before CONFIRM */
+	struct da_buf qr;	/* lines of half blocks, "" = none */
+};
+
+/* RESULT: the last message of every transaction. */
+struct da_wire_result {
+	uint8_t nonce[DA_NONCE_LEN];
+	uint32_t code;	 /* enum da_err */
+	int64_t verdict; /* DA_VERDICT_LET_IN, or 0 */
+	char who[DA_CLAIM_MAX + 1];	 /* the person, printable ASCII */
+	char rule[DA_DIAG_MAX + 1];	 /* the rule that refused */
+	char provider[DA_HOST_MAX + 1];	 /* the provider's host name */
+	char reason[DA_DIAG_MAX + 1];	 /* a fixed phrase, never server text */
+	char grant[DA_GRANT_MAX + 1];
+};
+
+/* START: all that the worker may know. */
+struct da_wire_start {
+	char issuer[DA_ISSUER_MAX + 1];
+	char client_id[DA_CLAIM_MAX + 1];
+	uint32_t client_auth; /* enum da_client_auth */
+	uint32_t secret_raw;  /* 1: Basic credentials are not form-encoded */
+	char scope[DA_DIAG_MAX + 1];
+	char ca_file[DA_URI_MAX + 1]; /* "" = the system's hashed folder */
+	char username_claim[DA_GROUP_MAX + 1];
+	char groups_claim[DA_GROUP_MAX + 1]; /* "" = not asked for */
+	uint32_t need_groups;	/* 1: a rule needs groups: ask userinfo */
+	char device_name[DA_DIAG_MAX + 1]; /* "" = do not send */
+	char endpoint_hosts[DA_URI_MAX + 1]; /* further hosts, by spaces */
+	uint32_t algorithms;	  /* bit set of DA_JOSE_ALG_* */
+	uint32_t allow_loopback;  /* 1: addresses of this host are fine */
+	int64_t min_interval_s;
+	int64_t request_timeout_ms;
+	int64_t deadline_ms; /* from now; the worker ends then at the latest */
+	uint32_t want_qr;
+	struct da_buf client_secret;
+	struct da_buf metadata; /* cached discovery document, "" = fetch */
+	struct da_buf jwks;	/* cached key set, "" = fetch when needed */
+};
+
+/* METADATA: fetched documents for the cache. An empty blob = not fetched. */
+struct da_wire_metadata {
+	struct da_buf metadata;
+	int64_t metadata_max_age_s;
+	struct da_buf jwks;
+	int64_t jwks_max_age_s;
+};
+
+/* DEVICE: RFC 8628 3.2, already reduced and clamped by the worker. */
+struct da_wire_device {
+	char user_code[DA_USER_CODE_MAX + 1];
+	char uri[DA_URI_MAX + 1];
+	int64_t expires_in_s;
+	struct da_buf qr;
+};
+
+/* IDENTITY: what a verified ID token (and userinfo) says. */
+struct da_wire_identity {
+	char issuer[DA_ISSUER_MAX + 1];
+	char subject[DA_SUBJECT_MAX + 1];
+	char username[DA_CLAIM_MAX + 1]; /* raw value of username_claim */
+	char name[DA_DISPLAY_NAME_MAX + 1];
+	char email[DA_CLAIM_MAX + 1];
+	int64_t auth_time_s; /* 0 = not said */
+	struct da_buf groups; /* each terminated by NUL */
+};
+
+/* FAILED: the worker's last word instead of IDENTITY. */
+struct da_wire_failed {
+	uint32_t code;		     /* enum da_err */
+	char reason[DA_DIAG_MAX + 1]; /* a phrase of ours, for person and log */
+};
+
+/* Sends a message of the given type. "message" is the struct that belongs to
+ * the type. DA_E_BUG when a field does not fit its own rules, and the errors of
+ * da_frame_send(). */
+enum da_err da_wire_send(int fd, enum da_wire_type type, const void *message,
+    int64_t deadline_mono_ms) DA_MUST_CHECK;
+
+/* Decodes a body that da_frame_recv() brought into the struct of its type
+ * (overwritten; release with da_wire_done()). DA_E_WIRE for a missing, surplus,
+ * oversized or ill-formed field; the struct is then empty. */
+enum da_err da_wire_decode(enum da_wire_type type, const struct da_buf *body,
+    void *ret_message) DA_MUST_CHECK;
+
+/* Releases (and wipes) the blobs of a message and zeroes the struct. */
+void da_wire_done(enum da_wire_type type, void *message);
+
+/* One allowed step of a conversation: in "state", a message of "type" leads to
+ * "next". Whatever is not in the table ends the conversation. */
+struct da_wire_step {
+	uint8_t state;
+	uint8_t type;
+	uint8_t next;
+};
+
+/* Advances *state. DA_E_WIRE when the table has no such step. */
+enum da_err da_wire_advance(const struct da_wire_step *steps, size_t count,
+    uint8_t type, uint8_t *state) DA_MUST_CHECK;
+
+/* Whether a text is a QR code as the worker draws it: lines of equal length of
+ * space, full block, upper and lower half block, each ended by a newline. */
+bool da_wire_is_qr(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,459 @@
+/*
+ * Reading devauth.conf. Runs in the broker and the command, as root or for
+ * "config check" as anybody; the file is trusted only after its owner, mode
+ * and parents were checked. Nothing here reads the network or writes.
+ */
+#include "store/config.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/parse.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "store/config_schema.h"
+#include "store/config_value.h"
+
+/* inih hands over section, key and value but no line number: our reader counts
+ * the lines that it gives out. */
+struct loading {
+	const char *path;
+	const char *next;
+	int line;
+	bool failed;
+	struct da_config *config;
+	struct da_diag *diag;
+};
+
+static enum da_err
+refuse(struct loading *loading, int line, const char *what)
+{
+	da_diag_set(loading->diag, "%s:%d: %s", loading->path, line, what);
+	loading->failed = true;
+	return DA_E_CONFIG;
+}
+
+static char *
+next_line(char *buffer, int size, void *stream)
+{
+	struct loading *loading = stream;
+	const char *end = strchrnul(loading->next, '\n');
+	size_t len = (size_t)(end - loading->next);
+
+	if (loading->failed || *loading->next == '\0')
+		return NULL;
+	loading->line++;
+	if (len + 2 > (size_t)size) {
+		(void)refuse(loading, loading->line, "line too long");
+		return NULL;
+	}
+	memcpy(buffer, loading->next, len);
+	buffer[len] = '\0';
+	loading->next = *end == '\n' ? end + 1 : end;
+	return buffer;
+}
+
+static struct da_profile *
+find_profile(struct da_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->profile_count; i++) {
+		if (strcmp(config->profiles[i].name, name) == 0)
+			return &config->profiles[i];
+	}
+	return NULL;
+}
+
+static bool
+is_profile_name(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+	return len > 0 && len <= DA_PROFILE_MAX && name[len] == '\0';
+}
+
+static struct da_profile *
+add_profile(struct loading *loading, const char *name)
+{
+	struct da_config *config = loading->config;
+	struct da_profile *profile;
+
+	if (!is_profile_name(name)) {
+		(void)refuse(loading, loading->line,
+		    "a profile's name is made of a-z, 0-9, - and _");
+		return NULL;
+	}
+	if (config->profile_count == DA_CONFIG_PROFILES_MAX) {
+		(void)refuse(loading, loading->line, "too many profiles");
+		return NULL;
+	}
+	profile = &config->profiles[config->profile_count];
+	profile->name = strdup(name);
+	if (profile->name == NULL)
+		return NULL;
+	profile->line = loading->line;
+	config->profile_count++;
+	return profile;
+}
+
+/* The most similar key, for a helpful message: shares the longest beginning or
+ * differs in letters only a little. NULL when none is near. */
+static const char *
+nearest_key(const char *key, const struct da_config_row *rows, size_t count)
+{
+	const char *best = NULL;
+	size_t best_score = 2;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *a = key, *b = rows[i].key;
+		size_t head = 0, tail = 0;
+		size_t la = strlen(a), lb = strlen(b);
+
+		while (head < la && head < lb && a[head] == b[head])
+			head++;
+		while (tail < la - head && tail < lb - head &&
+		    a[la - 1 - tail] == b[lb - 1 - tail])
+			tail++;
+		if (head + tail > best_score && head + tail + 3 > lb) {
+			best_score = head + tail;
+			best = rows[i].key;
+		}
+	}
+	return best;
+}
+
+static enum da_err
+take_key(struct loading *loading, const struct da_config_row *rows,
+    size_t count, void *target, uint64_t *given, const char *key,
+    const char *value)
+{
+	char what[DA_DIAG_MAX + 1];
+	const char *near;
+
+	for (size_t i = 0; i < count; i++) {
+		enum da_err err;
+
+		if (strcmp(rows[i].key, key) != 0)
+			continue;
+		if ((*given & (UINT64_C(1) << i)) != 0) {
+			(void)snprintf(what, sizeof(what),
+			    "\"%s\" is given twice; remove one", key);
+			return refuse(loading, loading->line, what);
+		}
+		*given |= UINT64_C(1) << i;
+		err = da_config_value_parse(&rows[i], value, target, what,
+		    sizeof(what));
+		if (err == DA_E_NOMEM) {
+			loading->failed = true;
+			return err;
+		}
+		return err == DA_OK ? DA_OK
+				    : refuse(loading, loading->line, what);
+	}
+	near = nearest_key(key, rows, count);
+	(void)snprintf(what, sizeof(what), "unknown key \"%.64s\"%s%s%s", key,
+	    near != NULL ? "; did you mean \"" : "; remove it",
+	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	return refuse(loading, loading->line, what);
+}
+
+/* inih's callback: 1 = fine, 0 = stop. */
+static int
+take_pair(
+    void *user, const char *section, const char *key, const char *value)
+{
+	struct loading *loading = user;
+	struct da_config *config = loading->config;
+	struct da_profile *profile;
+	const char *name;
+
+	if (loading->failed)
+		return 0;
+	if (strcmp(section, "devauth") == 0) {
+		if (config->line == 0)
+			config->line = loading->line;
+		return take_key(loading, da_config_global_rows,
+			   da_config_global_row_count, config, &config->given,
+			   key, value) == DA_OK;
+	}
+	if (!da_text_skip_prefix(section, "profile ", &name)) {
+		(void)refuse(loading, loading->line,
+		    "keys stand in [devauth] or in a [profile NAME] section");
+		return 0;
+	}
+	profile = find_profile(config, name);
+	if (profile == NULL)
+		profile = add_profile(loading, name);
+	if (profile == NULL)
+		return 0;
+	return take_key(loading, da_config_profile_rows,
+		   da_config_profile_row_count, profile, &profile->given, key,
+		   value) == DA_OK;
+}
+
+/* Fills in the initial values; complains about keys that have none. */
+static enum da_err
+complete(struct loading *loading, const struct da_config_row *rows,
+    size_t count, void *target, uint64_t given, int line, const char *section)
+{
+	char what[DA_DIAG_MAX + 1];
+
+	for (size_t i = 0; i < count; i++) {
+		enum da_err err;
+
+		if ((given & (UINT64_C(1) << i)) != 0)
+			continue;
+		if (rows[i].initial == NULL) {
+			(void)snprintf(what, sizeof(what),
+			    "[%s] needs \"%s = ...\"", section, rows[i].key);
+			return refuse(loading, line, what);
+		}
+		err = da_config_value_parse(&rows[i], rows[i].initial, target,
+		    what, sizeof(what));
+		if (err != DA_OK)
+			return err == DA_E_NOMEM ? err : DA_E_BUG;
+	}
+	return DA_OK;
+}
+
+static bool
+is_given(uint64_t given, const char *key)
+{
+	for (size_t i = 0; i < da_config_profile_row_count; i++) {
+		if (strcmp(da_config_profile_rows[i].key, key) == 0)
+			return (given & (UINT64_C(1) << i)) != 0;
+	}
+	return false;
+}
+
+static enum da_err
+check_profile(struct loading *loading, const struct da_profile *profile)
+{
+	if (!is_given(profile->given, "allowed_users") &&
+	    !is_given(profile->given, "allowed_groups"))
+		return refuse(loading, profile->line,
+		    "nobody is allowed: this profile needs allowed_users or "
+		    "allowed_groups");
+	if (profile->client_auth != DA_CLIENT_NONE &&
+	    profile->client_secret_file[0] == '\0')
+		return refuse(loading, profile->line,
+		    "this client_auth needs \"client_secret_file = ...\"");
+	if (profile->client_auth == DA_CLIENT_NONE &&
+	    profile->client_secret_file[0] != '\0')
+		return refuse(loading, profile->line,
+		    "a client_secret_file without client_auth; set "
+		    "client_auth = client_secret_basic or client_secret_post");
+	if (profile->groups_claim[0] == '\0' &&
+	    profile->allowed_groups.count > 0)
+		return refuse(loading, profile->line,
+		    "allowed_groups needs a groups_claim");
+	if (profile->algorithms == 0)
+		return refuse(loading, profile->line,
+		    "algorithms is empty: no ID token could be accepted");
+	return DA_OK;
+}
+
+static enum da_err
+finish(struct loading *loading)
+{
+	struct da_config *config = loading->config;
+	char section[DA_PROFILE_MAX + 16];
+	enum da_err err = complete(loading, da_config_global_rows,
+	    da_config_global_row_count, config, config->given, config->line,
+	    "devauth");
+
+	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
+		struct da_profile *profile = &config->profiles[i];
+
+		(void)snprintf(section, sizeof(section), "profile %s",
+		    profile->name);
+		err = complete(loading, da_config_profile_rows,
+		    da_config_profile_row_count, profile, profile->given,
+		    profile->line, section);
+		if (err == DA_OK)
+			err = check_profile(loading, profile);
+	}
+	if (err != DA_OK)
+		return err;
+	if (config->profile_count == 0)
+		return refuse(loading, loading->line,
+		    "no [profile NAME] section; add one for your provider");
+	if (config->default_profile[0] != '\0' &&
+	    find_profile(config, config->default_profile) == NULL)
+		return refuse(loading, config->line,
+		    "default_profile names a profile that is not there");
+	return DA_OK;
+}
+
+enum da_err
+da_config_load(const struct da_paths *paths, struct da_config **ret,
+    struct da_diag *diag)
+{
+	const struct da_file_rule rule = {.owner = paths->owner,
+	    .mode_max = 0644,
+	    .size_max = DA_CONFIG_FILE_MAX};
+	DA_CLEANUP(da_config_freep) struct da_config *config =
+	    calloc(1, sizeof(*config));
+	DA_CLEANUP(da_buf_done) struct da_buf text;
+	struct loading loading = {.path = paths->config_file,
+	    .config = config,
+	    .diag = diag};
+	enum da_err err;
+
+	da_buf_init(&text, DA_CONFIG_FILE_MAX);
+	if (config == NULL)
+		return DA_E_NOMEM;
+	err = da_file_read(paths->config_file, &rule, &text, diag);
+	if (err != DA_OK)
+		return err == DA_E_NOMEM ? err : DA_E_CONFIG;
+	if (memchr(da_buf_text(&text), '\0', text.len) != NULL)
+		return refuse(&loading, 1, "not a text file: it holds NUL");
+	loading.next = da_buf_text(&text);
+	ini_use_stack = 0;
+	ini_max_line = DA_CONFIG_LINE_MAX;
+	ini_allow_multiline = 0;
+	ini_allow_inline_comments = 0;
+	ini_allow_bom = 0;
+	ini_stop_on_first_error = 1;
+	if (ini_parse_stream(next_line, &loading, take_pair, &loading) != 0 &&
+	    !loading.failed)
+		return refuse(&loading, loading.line,
+		    "neither \"key = value\", [section] nor # comment");
+	if (loading.failed)
+		return DA_E_CONFIG;
+	err = finish(&loading);
+	if (err == DA_OK)
+		*ret = DA_TAKE(config);
+	return err;
+}
+
+void
+da_config_free(struct da_config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; i < config->profile_count; i++) {
+		da_config_value_done(da_config_profile_rows,
+		    da_config_profile_row_count, &config->profiles[i]);
+		free(config->profiles[i].name);
+	}
+	da_config_value_done(
+	    da_config_global_rows, da_config_global_row_count, config);
+	free(config);
+}
+
+void
+da_config_freep(struct da_config **config)
+{
+	da_config_free(*config);
+	*config = NULL;
+}
+
+enum da_err
+da_config_profile(const struct da_config *config, const char *name,
+    const struct da_profile **ret, struct da_diag *diag)
+{
+	if (name[0] == '\0')
+		name = config->default_profile;
+	if (name[0] == '\0' && config->profile_count == 1) {
+		*ret = &config->profiles[0];
+		return DA_OK;
+	}
+	for (size_t i = 0; i < config->profile_count; i++) {
+		if (strcmp(config->profiles[i].name, name) == 0) {
+			*ret = &config->profiles[i];
+			return DA_OK;
+		}
+	}
+	if (name[0] == '\0')
+		da_diag_set(diag, "several profiles and no default: set "
+		    "default_profile, or profile= in the PAM line");
+	else
+		da_diag_set(diag, "no profile \"%s\" in the configuration; "
+		    "correct profile= in the PAM line", name);
+	return DA_E_CONFIG;
+}
+
+enum da_err
+da_config_read_secret(const struct da_paths *paths,
+    const struct da_profile *profile, struct da_buf *ret, struct da_diag *diag)
+{
+	const struct da_file_rule rule = {.owner = paths->owner,
+	    .mode_max = 0600,
+	    .size_max = DA_SECRET_MAX};
+	enum da_err err;
+
+	if (profile->client_auth == DA_CLIENT_NONE)
+		return DA_OK;
+	err = da_file_read(profile->client_secret_file, &rule, ret, diag);
+	if (err != DA_OK)
+		return err == DA_E_NOMEM ? err : DA_E_CONFIG;
+	/* Editors end files with a newline; no secret does. */
+	while (ret->len > 0 && (ret->bytes[ret->len - 1] == '\n' ||
+				   ret->bytes[ret->len - 1] == '\r'))
+		ret->bytes[--ret->len] = '\0';
+	if (ret->len == 0 || strlen(da_buf_text(ret)) != ret->len ||
+	    !da_text_is_printable(da_buf_text(ret))) {
+		da_diag_set(diag, "%s: not one line of printable text",
+		    profile->client_secret_file);
+		return DA_E_CONFIG;
+	}
+	return DA_OK;
+}
+
+static enum da_err
+dump_rows(const struct da_config_row *rows, size_t count, const void *source,
+    bool explain, struct da_buf *ret)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < count; i++) {
+		const char *help = rows[i].help;
+
+		while (explain && err == DA_OK && *help != '\0') {
+			int len = (int)(strchrnul(help, '\n') - help);
+
+			err = da_buf_format(ret, "%s# %.*s\n",
+			    help == rows[i].help ? "\n" : "", len, help);
+			help += len + (help[len] == '\n' ? 1 : 0);
+		}
+		if (err == DA_OK)
+			err = da_buf_format(ret, "%s =", rows[i].key);
+		if (err == DA_OK)
+			err = da_config_value_format(&rows[i], source, ret);
+		if (err == DA_OK)
+			err = da_buf_put_text(ret, "\n");
+	}
+	return err;
+}
+
+enum da_err
+da_config_dump(const struct da_config *config, bool explain, struct da_buf *ret)
+{
+	enum da_err err = da_buf_put_text(ret, "[devauth]\n");
+
+	if (err == DA_OK)
+		err = dump_rows(da_config_global_rows,
+		    da_config_global_row_count, config, explain, ret);
+	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
+		err = da_buf_format(
+		    ret, "\n[profile %s]\n", config->profiles[i].name);
+		if (err == DA_OK)
+			err = dump_rows(da_config_profile_rows,
+			    da_config_profile_row_count, &config->profiles[i],
+			    explain, ret);
+	}
+	return err;
+}
+
+bool
+da_config_list_has(const struct da_config_list *list, const char *item)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->items[i], item) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,40 @@
+/*
+ * Grants: what the authentication leaves for the account and session phases,
+ * which run in other processes of sshd. One small root-only file on tmpfs,
+ * named by 128 random bits; only the name crosses in the PAM environment.
+ */
+#ifndef DA_STORE_GRANT_H
+#define DA_STORE_GRANT_H
+
+#include "core/attr.h"
+#include "core/diag.h"
+#include "core/err.h"
+#include "core/limits.h"
+#include "store/person.h"
+
+struct da_grant {
+	char service[DA_SERVICE_MAX + 1];
+	char gecos[DA_DISPLAY_NAME_MAX + 1];
+	struct da_person person;
+};
+
+void da_grant_init(struct da_grant *grant);
+void da_grant_done(struct da_grant *grant);
+
+/* Writes a new grant and drops expired ones. DA_E_UNSAFE_FILE, DA_E_SYS. */
+enum da_err da_grant_create(const struct da_paths *paths,
+    const struct da_grant *grant, char ret_id[static DA_GRANT_MAX + 1],
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* Reads the grant of that id for that user and service. DA_E_GRANT when there
+ * is none, it is another's, of another boot, or older than DA_GRANT_LIFE_S. "ret" is
+ * initialised. */
+enum da_err da_grant_load(const struct da_paths *paths, const char *id,
+    const char *user, const char *service, struct da_grant *ret,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* Removes it; a grant is good once. DA_E_GRANT when it was gone already. */
+enum da_err da_grant_consume(const struct da_paths *paths, const char *id,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * The private state of people (root, 0600, one small file each): who stands
+ * behind a login name. Identity is (issuer, subject), pinned at the first
+ * login; names only map it.
+ */
+#ifndef DA_STORE_PERSON_H
+#define DA_STORE_PERSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/attr.h"
+#include "core/buf.h"
+#include "core/diag.h"
+#include "core/err.h"
+#include "core/limits.h"
+
+struct da_paths;
+
+struct da_person {
+	char name[DA_USER_MAX + 1];
+	char profile[DA_PROFILE_MAX + 1];
+	char issuer[DA_ISSUER_MAX + 1];
+	char subject[DA_SUBJECT_MAX + 1];
+	uint32_t uid;
+	int64_t verified_at_s; /* wall clock of the last sign-in */
+	bool locked;
+	/* Those of the provider's groups that rules here name, each terminated by
+	 * NUL; for the account phase of other login methods. */
+	struct da_buf groups;
+};
+
+void da_person_init(struct da_person *person);
+void da_person_done(struct da_person *person);
+
+/* Loads by login name. DA_E_ABSENT, DA_E_SYNTAX (a torn or foreign file),
+ * DA_E_UNSAFE_FILE, DA_E_SYS. "ret" is initialised. */
+enum da_err da_person_load(const struct da_paths *paths, const char *name,
+    struct da_person *ret, struct da_diag *diag) DA_MUST_CHECK;
+
+/* Whether the name and the identity may belong together: neither is pinned, or
+ * both are pinned to each other. DA_E_PIN with the cure in diag; DA_E_SYS... */
+enum da_err da_person_check_pin(const struct da_paths *paths,
+    const char *name, const char *issuer, const char *subject,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* Checks the pin again and writes the person, all under a lock, so that two
+ * logins at once cannot pin one name twice. DA_E_PIN and file errors. */
+enum da_err da_person_save(const struct da_paths *paths,
+    const struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
+
+/* The fields of a person as lines of a record, for grants. The parser takes
+ * what the formatter wrote: DA_E_SYNTAX for anything less. "ret" is an initialised person. */
+enum da_err da_person_format(const struct da_person *person,
+    struct da_buf *ret) DA_MUST_CHECK;
+enum da_err da_person_parse(const struct da_buf *record,
+    struct da_person *ret) DA_MUST_CHECK;
+
+#endif

@@ -1,0 +1,571 @@
+/*
+ * The authentication transaction. Trust: the module's request is a claim, the
+ * worker's answers are a stranger's. MUSTs:
+ *  1. Nothing leaves the host for a name that could not succeed, a reader that
+ *     is not there, or a remote login that policy forbids.
+ *  2. Success needs: an identity of the configured issuer, mapped to exactly
+ *     the name that asked, an unbroken pin, an access rule, and a confirmation
+ *     where one is due.
+ *  3. Nothing is written before all of that holds.
+ *  4. The end of the client ends everything at once.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "account/account.h"
+#include "broker/policy.h"
+#include "broker/transaction.h"
+#include "broker/worker_client.h"
+#include "core/clock.h"
+#include "core/frame.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "store/cache.h"
+#include "store/grant.h"
+#include "store/person.h"
+#include "store/record.h"
+
+#define SEND_TIMEOUT_MS 5000
+/* The broker outlives the worker's deadline a little, to hear its last word. */
+#define DEADLINE_MARGIN_MS 1500
+
+enum state {
+	STATE_ASKED,	 /* no code yet */
+	STATE_CODE_SHOWN,
+	STATE_CONFIRMED,
+};
+
+static const struct da_wire_step client_steps[] = {
+    {STATE_CODE_SHOWN, DA_WIRE_CONFIRM, STATE_CONFIRMED},
+};
+
+struct auth {
+	struct da_transaction *transaction;
+	struct da_worker worker;
+	uint8_t client_state;
+	bool must_confirm;
+	bool identified;
+	int64_t deadline_mono_ms;
+	int64_t started_s;
+	char host[DA_HOST_MAX + 1];
+	struct da_wire_identity identity;
+	struct da_wire_metadata metadata; /* for the cache, once all is well */
+};
+
+static void
+set_reason(struct da_transaction *transaction, const char *reason)
+{
+	DA_IGNORE(da_text_copy(reason, transaction->result.reason,
+	    sizeof(transaction->result.reason))); /* ours, always fits */
+}
+
+/* Everything that can be refused without a request to the provider. */
+static enum da_err
+check_hopeless(struct da_transaction *transaction)
+{
+	const struct da_wire_request *request = &transaction->request;
+	struct da_account account;
+	struct da_person person;
+	char buffer[2048];
+	bool provisional;
+	bool remote = (request->flags & DA_REQUEST_REMOTE) != 0;
+	enum da_err err;
+
+	if (da_account_name_check(request->user) != DA_OK) {
+		da_diag_set(&transaction->diag, "not the form of a login name");
+		return DA_E_UNKNOWN_USER;
+	}
+	err = da_account_find(transaction->paths, request->user, true, buffer,
+	    sizeof(buffer), &account, &provisional);
+	if (err == DA_E_ABSENT) {
+		da_diag_set(&transaction->diag, "the name is not known, and "
+		    "first logins of it are not possible");
+		return DA_E_UNKNOWN_USER;
+	}
+	if (err != DA_OK)
+		return err;
+	transaction->user_is_known = !provisional;
+	if (!da_policy_could_succeed(transaction->profile, request->user)) {
+		da_diag_set(&transaction->diag,
+		    "allowed_users does not list the name");
+		return DA_E_UNKNOWN_USER;
+	}
+	err = da_person_load(transaction->paths, request->user, &person,
+	    &transaction->diag);
+	if (err == DA_OK) {
+		bool locked = person.locked;
+
+		da_person_done(&person);
+		if (locked)
+			return DA_E_LOCKED;
+	} else if (err != DA_E_ABSENT) {
+		return err == DA_E_SYNTAX ? DA_E_SYS : err;
+	}
+	if ((request->flags & DA_REQUEST_READABLE) == 0) {
+		da_diag_set(&transaction->diag, "nobody could read the code "
+		    "(no terminal, or not keyboard-interactive)");
+		return DA_E_NO_TERMINAL;
+	}
+	if (remote && transaction->config->remote == DA_REMOTE_DENY) {
+		da_diag_set(&transaction->diag, "remote = deny");
+		return DA_E_REMOTE_POLICY;
+	}
+	if (remote &&
+	    transaction->config->remote == DA_REMOTE_PUBLICKEY_FIRST &&
+	    (request->flags & DA_REQUEST_PUBKEY_PROVED) == 0) {
+		da_diag_set(&transaction->diag, "remote = publickey-first, and "
+		    "no key was proved before");
+		return DA_E_REMOTE_POLICY;
+	}
+	return DA_OK;
+}
+
+static enum da_err
+join_list(const struct da_config_list *list, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < list->count; i++) {
+		int n = snprintf(out + used, size - used, "%s%s",
+		    i > 0 ? " " : "", list->items[i]);
+
+		if (n < 0 || (size_t)n >= size - used)
+			return DA_E_TOO_LARGE;
+		used += (size_t)n;
+	}
+	return DA_OK;
+}
+
+/* What the provider's page can show before the person approves. */
+static void
+describe_device(const struct auth *auth, char *out, size_t size)
+{
+	const struct da_wire_request *request = &auth->transaction->request;
+
+	int n = snprintf(out, size, "%s@%s (%s, %s %s)", request->user,
+	    auth->host, request->service,
+	    request->rhost[0] != '\0' ? "from" : "on",
+	    request->rhost[0] != '\0'	  ? request->rhost
+		: request->tty[0] != '\0' ? request->tty
+					  : "this host");
+
+	/* Names of absurd length: better nothing than half a name. */
+	if (n < 0 || (size_t)n >= size)
+		out[0] = '\0';
+}
+
+static enum da_err
+fill_start(const struct auth *auth, struct da_wire_start *start)
+{
+	struct da_transaction *transaction = auth->transaction;
+	const struct da_profile *profile = transaction->profile;
+	enum da_err err = da_text_copy(
+	    profile->issuer, start->issuer, sizeof(start->issuer));
+
+	if (err == DA_OK)
+		err = da_text_copy(profile->client_id, start->client_id,
+		    sizeof(start->client_id));
+	if (err == DA_OK)
+		err = da_text_copy(
+		    profile->scope, start->scope, sizeof(start->scope));
+	if (err == DA_OK)
+		err = da_text_copy(
+		    profile->ca_file, start->ca_file, sizeof(start->ca_file));
+	if (err == DA_OK)
+		err = da_text_copy(profile->username_claim,
+		    start->username_claim, sizeof(start->username_claim));
+	if (err == DA_OK)
+		err = da_text_copy(profile->groups_claim, start->groups_claim,
+		    sizeof(start->groups_claim));
+	if (err == DA_OK)
+		err = join_list(&profile->endpoint_hosts,
+		    start->endpoint_hosts, sizeof(start->endpoint_hosts));
+	if (err != DA_OK) {
+		da_diag_set(&transaction->diag, "a value of profile \"%s\" is "
+		    "too long", profile->name);
+		return DA_E_CONFIG;
+	}
+	if (profile->send_device_name)
+		describe_device(
+		    auth, start->device_name, sizeof(start->device_name));
+	start->client_auth = (uint32_t)profile->client_auth;
+	start->secret_raw = profile->client_secret_raw;
+	start->need_groups = profile->allowed_groups.count > 0 &&
+	    !da_config_list_has(
+		&profile->allowed_users, transaction->request.user);
+	start->algorithms = (uint32_t)profile->algorithms;
+	start->allow_loopback = profile->allow_loopback;
+	start->min_interval_s = profile->min_interval_s;
+	start->request_timeout_ms = profile->request_timeout_s * 1000;
+	start->deadline_ms = auth->deadline_mono_ms - da_clock_mono_ms();
+	start->want_qr = (transaction->request.flags & DA_REQUEST_QR) != 0;
+	return da_config_read_secret(transaction->paths, profile,
+	    &start->client_secret, &transaction->diag);
+}
+
+/* An empty or damaged cache costs a request, never a login. */
+static void
+fill_cached(const struct auth *auth, struct da_wire_start *start)
+{
+	const struct da_transaction *transaction = auth->transaction;
+	const char *issuer = transaction->profile->issuer;
+
+	DA_IGNORE(da_cache_load(transaction->paths, DA_CACHE_METADATA, issuer,
+	    auth->started_s, &start->metadata, NULL));
+	DA_IGNORE(da_cache_load(transaction->paths, DA_CACHE_JWKS, issuer,
+	    auth->started_s, &start->jwks, NULL));
+}
+
+static enum da_err
+start_worker(struct auth *auth)
+{
+	struct da_wire_start start = {0};
+	enum da_err err;
+
+	da_buf_init(&start.client_secret, DA_SECRET_MAX);
+	da_buf_init(&start.metadata, DA_BODY_MAX);
+	da_buf_init(&start.jwks, DA_BODY_MAX);
+	err = fill_start(auth, &start);
+	if (err == DA_OK) {
+		fill_cached(auth, &start);
+		err = da_worker_start(auth->transaction->paths, &start,
+		    &auth->worker, &auth->transaction->diag);
+	}
+	da_wire_done(DA_WIRE_START, &start);
+	return err;
+}
+
+/* The code is good until the provider or this host gives up. */
+static void
+format_good_until(int64_t at_s, char *out, size_t size)
+{
+	time_t at = (time_t)at_s;
+	struct tm local;
+
+	/* Our environment is fixed and empty of TZ: this is the host's time. */
+	if (localtime_r(&at, &local) == NULL ||
+	    strftime(out, size, "%H:%M:%S", &local) == 0)
+		out[0] = '\0';
+}
+
+static enum da_err
+show_code(struct auth *auth, struct da_wire_device *device)
+{
+	struct da_transaction *transaction = auth->transaction;
+	struct da_wire_code code = {0};
+	char digest[DA_RECORD_DIGEST_LEN + 1];
+	int64_t left_ms = auth->deadline_mono_ms - da_clock_mono_ms();
+	enum da_err err;
+
+	if (device->user_code[0] == '\0' || device->expires_in_s <= 0 ||
+	    da_text_check_https(device->uri) != DA_OK) {
+		da_diag_set(&transaction->diag, "the worker broke the protocol");
+		return DA_E_WORKER;
+	}
+	if (device->expires_in_s * 1000 < left_ms)
+		left_ms = device->expires_in_s * 1000;
+	DA_IGNORE(da_text_copy(auth->host, code.host, sizeof(code.host)));
+	DA_IGNORE(da_text_copy(
+	    device->user_code, code.user_code, sizeof(code.user_code)));
+	DA_IGNORE(da_text_copy(device->uri, code.uri, sizeof(code.uri)));
+	format_good_until(da_clock_wall_s() + left_ms / 1000, code.good_until,
+	    sizeof(code.good_until));
+	code.wait_ms = left_ms + DEADLINE_MARGIN_MS;
+	code.must_confirm = auth->must_confirm;
+	code.qr = device->qr; /* lent; the device message keeps it */
+	if (da_record_digest(
+		(const char *const[]){device->user_code}, 1, digest) == DA_OK)
+		(void)snprintf(transaction->code_digest,
+		    sizeof(transaction->code_digest), "%.16s", digest);
+	err = da_wire_send(transaction->client, DA_WIRE_CODE, &code,
+	    da_clock_mono_ms() + SEND_TIMEOUT_MS);
+	auth->client_state = STATE_CODE_SHOWN;
+	return err == DA_E_CLOSED ? DA_E_CANCELLED : err;
+}
+
+static void
+name_person(struct da_transaction *transaction,
+    const struct da_wire_identity *identity)
+{
+	da_text_reduce(
+	    identity->email[0] != '\0' ? identity->email : identity->username,
+	    transaction->result.who, sizeof(transaction->result.who));
+}
+
+/* Everything that has to hold before the person is let in. */
+static enum da_err
+check_identity(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	const struct da_wire_identity *identity = &auth->identity;
+	const struct da_profile *profile = transaction->profile;
+	char name[DA_USER_MAX + 1];
+	bool local;
+	enum da_err err;
+
+	/* The worker has checked this; it is a stranger all the same. */
+	if (strcmp(identity->issuer, profile->issuer) != 0 ||
+	    identity->subject[0] == '\0') {
+		da_diag_set(&transaction->diag, "identity of another issuer");
+		return DA_E_TOKEN;
+	}
+	name_person(transaction, identity);
+	DA_IGNORE(da_text_copy(identity->issuer, transaction->issuer,
+	    sizeof(transaction->issuer)));
+	DA_IGNORE(da_text_copy(identity->subject, transaction->subject,
+	    sizeof(transaction->subject)));
+	err = da_policy_map_name(
+	    profile, identity->username, name, &transaction->diag);
+	if (err != DA_OK)
+		return err;
+	if (strcmp(name, transaction->request.user) != 0) {
+		da_diag_set(&transaction->diag, "approved by \"%s\"", name);
+		return DA_E_WRONG_PERSON;
+	}
+	err = da_account_is_local(transaction->paths, name, &local);
+	if (err == DA_OK && local) {
+		da_diag_set(&transaction->diag, "the name is a local account");
+		err = DA_E_NOT_ALLOWED;
+	}
+	if (err == DA_OK)
+		err = da_policy_check_access(
+		    profile, name, &identity->groups, &transaction->diag);
+	if (err == DA_E_NOT_ALLOWED)
+		DA_IGNORE(da_text_copy(transaction->diag.text,
+		    transaction->result.rule,
+		    sizeof(transaction->result.rule))); /* same size */
+	if (err == DA_OK)
+		err = da_person_check_pin(transaction->paths, name,
+		    identity->issuer, identity->subject, &transaction->diag);
+	return err;
+}
+
+static void
+save_metadata(const struct auth *auth)
+{
+	const struct da_transaction *transaction = auth->transaction;
+	const struct da_wire_metadata *fetched = &auth->metadata;
+	const char *issuer = transaction->profile->issuer;
+
+	/* A cache that cannot be written costs the next login a request. */
+	if (fetched->metadata.len > 0)
+		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_METADATA,
+		    issuer, auth->started_s, fetched->metadata_max_age_s,
+		    &fetched->metadata, NULL));
+	if (fetched->jwks.len > 0)
+		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_JWKS, issuer,
+		    auth->started_s, fetched->jwks_max_age_s, &fetched->jwks,
+		    NULL));
+}
+
+static enum da_err
+leave_grant(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	const struct da_wire_identity *identity = &auth->identity;
+	struct da_account account;
+	struct da_grant grant;
+	char buffer[2048];
+	bool provisional;
+	enum da_err err = da_account_find(transaction->paths,
+	    transaction->request.user, true, buffer, sizeof(buffer), &account,
+	    &provisional);
+
+	da_grant_init(&grant);
+	if (err == DA_OK)
+		err = da_text_copy(transaction->request.service, grant.service,
+		    sizeof(grant.service));
+	if (err == DA_OK)
+		err = da_text_copy(transaction->request.user,
+		    grant.person.name, sizeof(grant.person.name));
+	if (err == DA_OK)
+		err = da_text_copy(transaction->profile->name,
+		    grant.person.profile, sizeof(grant.person.profile));
+	if (err == DA_OK)
+		err = da_text_copy(identity->issuer, grant.person.issuer,
+		    sizeof(grant.person.issuer));
+	if (err == DA_OK)
+		err = da_text_copy(identity->subject, grant.person.subject,
+		    sizeof(grant.person.subject));
+	if (err == DA_OK)
+		err = da_policy_keep_groups(transaction->profile,
+		    &identity->groups, &grant.person.groups);
+	if (err == DA_OK) {
+		da_text_reduce(
+		    identity->name, grant.gecos, sizeof(grant.gecos));
+		grant.person.uid = account.uid;
+		grant.person.verified_at_s = da_clock_wall_s();
+		err = da_grant_create(transaction->paths, &grant,
+		    transaction->result.grant, &transaction->diag);
+	}
+	da_grant_done(&grant);
+	return err;
+}
+
+/* Takes one message of the worker. DA_E_IGNORE = go on waiting. */
+static enum da_err
+hear_worker(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	struct da_worker_message message = {0};
+	enum da_err err =
+	    da_worker_recv(&auth->worker, &message, &transaction->diag);
+
+	if (err != DA_OK)
+		return err;
+	err = DA_E_IGNORE;
+	switch (message.type) {
+	case DA_WIRE_METADATA:
+		da_wire_done(DA_WIRE_METADATA, &auth->metadata);
+		auth->metadata = message.body.metadata;
+		return DA_E_IGNORE; /* taken over, not released */
+	case DA_WIRE_DEVICE: {
+		enum da_err shown = show_code(auth, &message.body.device);
+
+		err = shown == DA_OK ? DA_E_IGNORE : shown;
+		break;
+	}
+	case DA_WIRE_IDENTITY:
+		auth->identity = message.body.identity;
+		auth->identified = true;
+		err = check_identity(auth);
+		return err == DA_OK ? DA_E_IGNORE : err;
+	case DA_WIRE_FAILED:
+		err = da_err_from_wire(message.body.failed.code);
+		if (err == DA_OK || err == DA_E_IGNORE)
+			err = DA_E_WORKER;
+		set_reason(transaction, message.body.failed.reason);
+		da_diag_set(&transaction->diag, "%s",
+		    message.body.failed.reason);
+		break;
+	default:
+		err = DA_E_BUG;
+		break;
+	}
+	da_worker_message_done(&message);
+	return err;
+}
+
+/* Takes one message of the module. DA_E_IGNORE = go on waiting. */
+static enum da_err
+hear_client(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	struct da_wire_confirm confirm;
+	DA_CLEANUP(da_buf_done) struct da_buf body;
+	uint8_t type;
+	enum da_err err;
+
+	da_buf_init(&body, sizeof(struct da_wire_request));
+	err = da_frame_recv(transaction->client, &type, &body,
+	    da_clock_mono_ms() + DA_FRAME_TIMEOUT_MS);
+	if (err == DA_E_CLOSED) {
+		da_diag_set(&transaction->diag, "the person or the connection "
+		    "went away");
+		return DA_E_CANCELLED;
+	}
+	if (err == DA_OK)
+		err = da_wire_advance(client_steps,
+		    DA_ARRAY_LEN(client_steps), type, &auth->client_state);
+	if (err == DA_OK)
+		err = da_wire_decode(DA_WIRE_CONFIRM, &body, &confirm);
+	if (err == DA_OK && memcmp(confirm.nonce, transaction->request.nonce,
+				DA_NONCE_LEN) != 0)
+		err = DA_E_WIRE;
+	return err == DA_OK ? DA_E_IGNORE : err;
+}
+
+/* Waits for whatever comes first. Returns DA_OK when everything needed is
+ * there, else the refusal. */
+static enum da_err
+wait_for_end(struct auth *auth)
+{
+	for (;;) {
+		struct pollfd fds[2] = {
+		    {.fd = auth->transaction->client, .events = POLLIN},
+		    {.fd = auth->identified ? -1 : auth->worker.socket,
+			.events = POLLIN},
+		};
+		int64_t left_ms = auth->deadline_mono_ms +
+		    DEADLINE_MARGIN_MS - da_clock_mono_ms();
+		enum da_err err = DA_E_IGNORE;
+
+		if (auth->identified && auth->client_state == STATE_CONFIRMED)
+			return DA_OK;
+		if (left_ms <= 0) {
+			da_diag_set(&auth->transaction->diag,
+			    "login_deadline is over");
+			return DA_E_DEADLINE;
+		}
+		if (poll(fds, 2, (int)left_ms) < 0 && errno != EINTR)
+			return DA_E_SYS;
+		/* The client first: who went away gets nothing. */
+		if (fds[0].revents != 0)
+			err = hear_client(auth);
+		else if (fds[1].revents != 0)
+			err = hear_worker(auth);
+		if (err != DA_E_IGNORE)
+			return err;
+	}
+}
+
+static void
+set_deadline(struct auth *auth)
+{
+	const struct da_transaction *transaction = auth->transaction;
+	int64_t life_s = transaction->config->login_deadline_s;
+
+	if ((transaction->request.flags & DA_REQUEST_LOGIN_60S) != 0 &&
+	    life_s > DA_LOGIN_DEADLINE_CONSOLE_S)
+		life_s = DA_LOGIN_DEADLINE_CONSOLE_S;
+	auth->deadline_mono_ms = da_clock_mono_ms() + life_s * 1000;
+}
+
+static bool
+must_confirm(const struct da_transaction *transaction)
+{
+	uint32_t flags = transaction->request.flags;
+
+	if ((flags & (DA_REQUEST_PROMPT | DA_REQUEST_NO_PROMPT)) != 0)
+		return (flags & DA_REQUEST_PROMPT) != 0;
+	return (flags & DA_REQUEST_REMOTE) != 0 &&
+	    !transaction->config->sshd_shows_text_at_once;
+}
+
+enum da_err
+da_auth_run(struct da_transaction *transaction)
+{
+	struct auth auth = {.transaction = transaction,
+	    .worker = {.socket = -1},
+	    .started_s = da_clock_wall_s()};
+	enum da_err err = da_transaction_configure(transaction);
+
+	transaction->phase = "auth";
+	if (err == DA_OK)
+		err = check_hopeless(transaction);
+	if (err != DA_OK)
+		return err;
+	if (gethostname(auth.host, sizeof(auth.host) - 1) != 0 ||
+	    !da_text_is_printable(auth.host) || auth.host[0] == '\0')
+		DA_IGNORE(da_text_copy("this host", auth.host, sizeof(auth.host)));
+	auth.must_confirm = must_confirm(transaction);
+	set_deadline(&auth);
+	err = start_worker(&auth);
+	if (err == DA_OK)
+		err = wait_for_end(&auth);
+	da_worker_end(&auth.worker);
+	if (err == DA_OK)
+		err = leave_grant(&auth);
+	if (err == DA_OK) {
+		transaction->user_is_known = true;
+		save_metadata(&auth);
+	}
+	da_wire_done(DA_WIRE_IDENTITY, &auth.identity);
+	da_wire_done(DA_WIRE_METADATA, &auth.metadata);
+	return err;
+}

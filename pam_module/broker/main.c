@@ -1,0 +1,136 @@
+/*
+ * devauth-broker: one process per PAM transaction, as root, without a terminal
+ * and without the caller's environment. Reads configuration, decides, writes
+ * accounts and grants, audits. It MUST NOT read a byte from the network; the
+ * worker does, and is distrusted.
+ *
+ * Descriptor 3 is the socket to the module; its end ends the broker.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "broker/transaction.h"
+#include "core/clock.h"
+#include "core/frame.h"
+#include "core/paths.h"
+#include "core/text.h"
+
+#define CLIENT_SOCKET 3
+#define REQUEST_TIMEOUT_MS 5000
+#define ANSWER_TIMEOUT_MS 5000
+
+static bool
+is_unix_socket(int fd)
+{
+	int domain;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	    domain == AF_UNIX;
+}
+
+/* Leaves nothing to chance that the caller could have set. */
+static bool
+harden(void)
+{
+	const struct rlimit none = {0, 0};
+	const struct rlimit files = {64, 64};
+
+	return getuid() == da_paths.owner && geteuid() == da_paths.owner &&
+	    is_unix_socket(CLIENT_SOCKET) &&
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    setrlimit(RLIMIT_CORE, &none) == 0 &&
+	    setrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    signal(SIGPIPE, SIG_IGN) != SIG_ERR && umask(077) != (mode_t)-1 &&
+	    chdir("/") == 0;
+}
+
+enum da_err
+da_transaction_configure(struct da_transaction *transaction)
+{
+	enum da_err err = da_config_load(transaction->paths,
+	    &transaction->config, &transaction->diag);
+
+	if (err != DA_OK)
+		return err;
+	err = da_config_profile(transaction->config,
+	    transaction->request.profile, &transaction->profile,
+	    &transaction->diag);
+	if (err == DA_OK)
+		/* For the texts: "cannot reach <host>". https was checked. */
+		err = da_text_uri_host(transaction->profile->issuer,
+		    transaction->result.provider,
+		    sizeof(transaction->result.provider));
+	return err;
+}
+
+static enum da_err
+receive_request(struct da_transaction *transaction, uint8_t *ret_type)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf body;
+	enum da_err err;
+
+	da_buf_init(&body, sizeof(struct da_wire_request) + 64);
+	err = da_frame_recv(transaction->client, ret_type, &body,
+	    da_clock_mono_ms() + REQUEST_TIMEOUT_MS);
+	if (err != DA_OK)
+		return err;
+	if (*ret_type != DA_WIRE_AUTH && *ret_type != DA_WIRE_ACCOUNT &&
+	    *ret_type != DA_WIRE_SESSION)
+		return DA_E_WIRE;
+	err = da_wire_decode((enum da_wire_type)*ret_type, &body,
+	    &transaction->request);
+	if (err == DA_OK &&
+	    (transaction->request.flags & ~DA_REQUEST_ALL) != 0)
+		err = DA_E_WIRE;
+	return err;
+}
+
+static enum da_err
+run(struct da_transaction *transaction, uint8_t type)
+{
+	switch (type) {
+	case DA_WIRE_AUTH:
+		return da_auth_run(transaction);
+	case DA_WIRE_ACCOUNT:
+		return da_phase_account(transaction);
+	default:
+		return da_phase_session(transaction);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct da_transaction transaction = {.paths = &da_paths,
+	    .client = CLIENT_SOCKET,
+	    .phase = "request"};
+	uint8_t type;
+	enum da_err err;
+
+	(void)argv;
+	if (argc != 1 || !harden())
+		return 1;
+	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
+	err = receive_request(&transaction, &type);
+	if (err == DA_OK)
+		err = run(&transaction, type);
+	memcpy(transaction.result.nonce, transaction.request.nonce,
+	    DA_NONCE_LEN);
+	transaction.result.code = (uint32_t)err;
+	transaction.result.verdict = err == DA_OK ? DA_VERDICT_LET_IN : 0;
+	da_audit_write(&transaction, err);
+	/* Who is gone cannot be told. */
+	DA_IGNORE(da_wire_send(transaction.client, DA_WIRE_RESULT,
+	    &transaction.result, da_clock_mono_ms() + ANSWER_TIMEOUT_MS));
+	da_wire_done(DA_WIRE_RESULT, &transaction.result);
+	da_config_free(transaction.config);
+	return err == DA_OK ? 0 : 2;
+}

@@ -1,0 +1,46 @@
+/*
+ * One transaction of the broker: what was asked, what it was decided by, and
+ * the one answer and one audit line it ends with.
+ */
+#ifndef DA_BROKER_TRANSACTION_H
+#define DA_BROKER_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/diag.h"
+#include "core/err.h"
+#include "core/wire.h"
+#include "store/config.h"
+
+struct da_paths;
+
+struct da_transaction {
+	const struct da_paths *paths;
+	int client; /* socket to the module; not owned */
+	struct da_wire_request request;
+	struct da_config *config;
+	const struct da_profile *profile;
+	struct da_wire_result result;
+	/* For the audit line. */
+	const char *phase;  /* auth, account, open, close */
+	bool user_is_known; /* an unknown name may be a mistyped password */
+	char issuer[DA_ISSUER_MAX + 1];
+	char subject[DA_SUBJECT_MAX + 1];
+	char code_digest[17]; /* of the user code, to match provider logs */
+	struct da_diag diag;  /* why, for the administrator */
+};
+
+/* The phases. Each fills result (all but code and nonce) and diag. */
+enum da_err da_auth_run(struct da_transaction *transaction) DA_MUST_CHECK;
+enum da_err da_phase_account(struct da_transaction *transaction) DA_MUST_CHECK;
+enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
+
+/* Loads configuration and profile. DA_E_CONFIG. */
+enum da_err da_transaction_configure(struct da_transaction *transaction)
+    DA_MUST_CHECK;
+
+/* Writes the audit line of the decision: one per transaction. */
+void da_audit_write(const struct da_transaction *transaction, enum da_err err);
+
+#endif

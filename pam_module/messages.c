@@ -1,0 +1,112 @@
+#include "messages.h"
+
+#include <stdio.h>
+
+#include "core/wire.h"
+
+/* All refusals ahead of a code share one text: it must not tell a stranger
+ * which names exist. */
+#define TEXT_HOPELESS                                                          \
+	"Sign-in is not possible here for this name. Ask your administrator."
+
+void
+da_messages_format(const struct da_wire_request *request,
+    const struct da_wire_result *result, enum da_err err, char *out,
+    size_t size)
+{
+	const char *who = result->who[0] != '\0' ? result->who : "The person";
+	const char *provider = result->provider[0] != '\0'
+	    ? result->provider : "the identity provider";
+	const char *reason =
+	    result->reason[0] != '\0' ? result->reason : "no reason given";
+
+	out[0] = '\0';
+	switch (err) {
+	case DA_OK:
+	case DA_E_IGNORE:
+	case DA_E_CANCELLED:
+	case DA_E_NO_TERMINAL: /* nobody reads it */
+		break;
+	case DA_E_UNKNOWN_USER:
+	case DA_E_REMOTE_POLICY:
+	case DA_E_LIMITED:
+	case DA_E_LOCKED:
+		(void)snprintf(out, size, "%s", TEXT_HOPELESS);
+		break;
+	case DA_E_UNREACHABLE:
+		(void)snprintf(out, size,
+		    "Cannot reach %.200s (%.100s). Local accounts still work.",
+		    provider, reason);
+		break;
+	case DA_E_PROTOCOL:
+		(void)snprintf(out, size,
+		    "%.200s sent an answer that cannot be used (%.100s). "
+		    "Ask your administrator.", provider, reason);
+		break;
+	case DA_E_PROVIDER:
+		(void)snprintf(out, size,
+		    "%.200s does not accept this host (%.100s). "
+		    "Ask your administrator.", provider, reason);
+		break;
+	case DA_E_DENIED:
+		(void)snprintf(out, size,
+		    "The sign-in was denied. Connect again for a new code.");
+		break;
+	case DA_E_EXPIRED:
+	case DA_E_DEADLINE:
+		(void)snprintf(out, size,
+		    "Not approved in time. Connect again for a new code.");
+		break;
+	case DA_E_TOKEN:
+		(void)snprintf(out, size,
+		    "The proof of identity from %.200s is not valid (%.100s). "
+		    "Ask your administrator.", provider, reason);
+		break;
+	case DA_E_WRONG_PERSON:
+		(void)snprintf(out, size,
+		    "%.200s may not log in as %s. Sign in at the provider as "
+		    "the right person and connect again.", who, request->user);
+		break;
+	case DA_E_NOT_ALLOWED:
+		(void)snprintf(out, size,
+		    "%.150s may not log in here as %s. Ask your administrator "
+		    "(rule: %.60s).", who, request->user, result->rule);
+		break;
+	case DA_E_PIN:
+		(void)snprintf(out, size,
+		    "The name %s belongs to another identity on this host. "
+		    "Ask your administrator.", request->user);
+		break;
+	case DA_E_BAD_NAME:
+		(void)snprintf(out, size,
+		    "%.200s has no login name that this host accepts. Ask your "
+		    "administrator.", who);
+		break;
+	case DA_E_ACCT_STALE:
+		(void)snprintf(out, size,
+		    "Your last sign-in here is too long ago. Sign in once with: "
+		    "ssh -o PreferredAuthentications=keyboard-interactive");
+		break;
+	case DA_E_ACCT_UNKNOWN:
+		(void)snprintf(out, size,
+		    "%s has never signed in here. Sign in once with: "
+		    "ssh -o PreferredAuthentications=keyboard-interactive",
+		    request->user);
+		break;
+	case DA_E_ACCT_DENIED:
+		(void)snprintf(out, size,
+		    "%s may not log in here any more. Ask your administrator.",
+		    request->user);
+		break;
+	case DA_E_COLLISION:
+		(void)snprintf(out, size,
+		    "The number of %s is taken by another account on this "
+		    "host. Ask your administrator.", request->user);
+		break;
+	default:
+		(void)snprintf(out, size,
+		    "Sign-in does not work on this host now. Local accounts "
+		    "still work. Ask your administrator to read the log.");
+		break;
+	}
+}

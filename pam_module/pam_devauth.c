@@ -1,0 +1,415 @@
+/*
+ * pam_devauth.so: the six entry points. Loaded into sshd, sudo, su and login,
+ * as root, with an environment, descriptors, limits and signals that are not
+ * ours. MUSTs:
+ *  1. Success only by the broker's verdict (da_broker_verdict); every failure,
+ *     whatever it is, refuses. PAM_IGNORE only for local accounts.
+ *  2. No environment, no network, no files but /etc/passwd and the account
+ *     database; no static state; libpam and libc only.
+ *  3. PAM_USER is compared by the broker, never set: sshd logs the typed name
+ *     in whatever we do.
+ *
+ * Return codes: err.def has them all. By entry point:
+ *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
+ *                 SYSTEM_ERR BUF_ERR
+ *   setcred       SUCCESS IGNORE SYSTEM_ERR
+ *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
+ *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
+ *   open_session  SUCCESS IGNORE SESSION_ERR AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
+ *   close_session SUCCESS IGNORE SYSTEM_ERR
+ *   chauthtok     IGNORE PERM_DENIED SYSTEM_ERR
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+
+#include "account/account.h"
+#include "arguments.h"
+#include "broker_client.h"
+#include "conversation.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/frame.h"
+#include "core/paths.h"
+#include "core/secret.h"
+#include "core/text.h"
+#include "core/wire.h"
+#include "host_program.h"
+#include "messages.h"
+
+#define GRANT_VARIABLE "DEVAUTH_GRANT"
+#define SEND_TIMEOUT_MS 5000
+#define LINE_SIZE PAM_MAX_MSG_SIZE
+/* Below this height a QR code would push the address off the screen. */
+#define QR_ROWS_MIN 30
+
+#define DA_ERR(code, number, pam, level, reason) {code, pam},
+static const struct {
+	enum da_err err;
+	int pam;
+} pam_codes[] = {
+#include "core/err.def"
+};
+#undef DA_ERR
+
+/* Refusal is the default: nothing unlisted becomes a success. */
+static int
+to_pam(enum da_err err)
+{
+	for (size_t i = 0; i < DA_ARRAY_LEN(pam_codes); i++) {
+		if (pam_codes[i].err == err)
+			return pam_codes[i].pam;
+	}
+	return PAM_SYSTEM_ERR;
+}
+
+static const char *
+get_text_item(pam_handle_t *pamh, int type)
+{
+	const void *item = NULL;
+
+	if (pam_get_item(pamh, type, &item) != PAM_SUCCESS || item == NULL)
+		return "";
+	return item;
+}
+
+/* Arguments, user, and whether the account is ours at all. DA_E_IGNORE for a
+ * local account. */
+static enum da_err
+begin(pam_handle_t *pamh, int argc, const char **argv,
+    struct da_arguments *ret_arguments, const char **ret_user)
+{
+	const char *bad = NULL;
+	const char *user = NULL;
+	bool local;
+	enum da_err err = da_arguments_parse(argc, argv, ret_arguments, &bad);
+
+	if (err != DA_OK) {
+		char shown[64];
+
+		da_text_escape(bad, shown, sizeof(shown));
+		pam_syslog(pamh, LOG_ERR, "unknown argument \"%s\" in the PAM "
+		    "line; known: profile=NAME prompt=auto|enter|none "
+		    "qr=on|off debug", shown);
+		return err;
+	}
+	if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL ||
+	    user[0] == '\0')
+		return DA_E_UNKNOWN_USER;
+	err = da_account_is_local(&da_paths, user, &local);
+	if (err != DA_OK) {
+		pam_syslog(pamh, LOG_ERR, "cannot read %s: %m",
+		    da_paths.passwd_file);
+		return err;
+	}
+	*ret_user = user;
+	return local ? DA_E_IGNORE : DA_OK;
+}
+
+static enum da_err
+fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
+    const char *user, struct da_wire_request *ret)
+{
+	const char *grant = pam_getenv(pamh, GRANT_VARIABLE);
+
+	*ret = (struct da_wire_request){.flags = arguments->flags};
+	/* A name is never cut: the rest could be somebody else's. */
+	if (da_text_copy(user, ret->user, sizeof(ret->user)) != DA_OK ||
+	    !da_text_is_printable(ret->user))
+		return DA_E_UNKNOWN_USER;
+	da_text_reduce(get_text_item(pamh, PAM_SERVICE), ret->service,
+	    sizeof(ret->service));
+	da_text_reduce(
+	    get_text_item(pamh, PAM_TTY), ret->tty, sizeof(ret->tty));
+	da_text_reduce(
+	    get_text_item(pamh, PAM_RHOST), ret->rhost, sizeof(ret->rhost));
+	memcpy(ret->profile, arguments->profile, sizeof(ret->profile));
+	if (grant != NULL &&
+	    (da_text_copy(grant, ret->grant, sizeof(ret->grant)) != DA_OK ||
+		!da_text_is_printable(ret->grant)))
+		ret->grant[0] = '\0';
+	if (strcmp(ret->tty, "ssh") == 0 || strcmp(ret->service, "sshd") == 0)
+		ret->flags |= DA_REQUEST_REMOTE;
+	return da_secret_random(ret->nonce, sizeof(ret->nonce));
+}
+
+/* sshd lists what was already proved, one method a line (host-facts: with
+ * AuthenticationMethods publickey,keyboard-interactive). */
+static bool
+key_was_proved(pam_handle_t *pamh)
+{
+	const char *line = pam_getenv(pamh, "SSH_AUTH_INFO_0");
+
+	while (line != NULL && *line != '\0') {
+		if (da_text_skip_prefix(line, "publickey ", NULL))
+			return true;
+		line = strchrnul(line, '\n');
+		line += *line == '\n' ? 1 : 0;
+	}
+	return false;
+}
+
+static void
+describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
+{
+	unsigned int rows = 0;
+
+	if ((request->flags & DA_REQUEST_REMOTE) != 0) {
+		if (da_host_program_is_sshd_conversation())
+			request->flags |= DA_REQUEST_READABLE;
+		if (key_was_proved(pamh))
+			request->flags |= DA_REQUEST_PUBKEY_PROVED;
+		return;
+	}
+	if (da_host_program_has_terminal(&rows))
+		request->flags |= DA_REQUEST_READABLE;
+	if (rows > 0 && rows < QR_ROWS_MIN)
+		request->flags &= ~DA_REQUEST_QR;
+	if (strcmp(request->service, "login") == 0)
+		request->flags |= DA_REQUEST_LOGIN_60S;
+}
+
+/* Asks a broker and brings back its last word. *ret_result is filled whenever
+ * the broker spoke. */
+static enum da_err
+ask(pam_handle_t *pamh, enum da_wire_type type,
+    const struct da_wire_request *request, struct da_wire_result *ret_result)
+{
+	DA_CLEANUP(da_file_closep) int socket = -1;
+	struct da_wire_code code = {0};
+	enum da_wire_type got;
+	uint8_t state = 0;
+	int64_t deadline_mono_ms = da_clock_mono_ms() +
+	    (type == DA_WIRE_AUTH ? DA_LOGIN_DEADLINE_MAX_S * 1000
+				  : DA_LOCAL_ANSWER_TIMEOUT_MS);
+	enum da_err err = da_broker_start(&da_paths, &socket);
+
+	if (err == DA_OK)
+		err = da_wire_send(socket, type, request,
+		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
+	/* A broker that is already gone may have said why. */
+	if (err == DA_OK || err == DA_E_CLOSED)
+		err = da_broker_recv(socket, &state, request,
+		    deadline_mono_ms, &got, &code, ret_result);
+	if (err == DA_OK && got == DA_WIRE_CODE) {
+		struct da_wire_confirm confirm;
+
+		deadline_mono_ms = da_clock_mono_ms() + code.wait_ms;
+		err = type == DA_WIRE_AUTH
+		    ? da_conversation_show_code(pamh, request, &code)
+		    : DA_E_BROKER;
+		da_wire_done(DA_WIRE_CODE, &code);
+		if (err != DA_OK)
+			return err;
+		memcpy(confirm.nonce, request->nonce, sizeof(confirm.nonce));
+		/* It may have answered and gone while the person read. */
+		DA_IGNORE(da_wire_send(socket, DA_WIRE_CONFIRM, &confirm,
+		    da_clock_mono_ms() + SEND_TIMEOUT_MS));
+		err = da_broker_recv(socket, &state, request,
+		    deadline_mono_ms, &got, &code, ret_result);
+	}
+	if (err != DA_OK) {
+		pam_syslog(pamh, LOG_ERR, "no answer from %s: %s",
+		    da_paths.broker, da_err_reason(err));
+		return DA_E_BROKER;
+	}
+	return da_broker_verdict(ret_result);
+}
+
+/* Tells the person what came of it. Errors are no chatter: sudo passes
+ * PAM_SILENT always, and people need to know what to do. */
+static void
+report(pam_handle_t *pamh, int flags, const struct da_wire_request *request,
+    const struct da_wire_result *result, enum da_err err)
+{
+	char line[LINE_SIZE];
+
+	if (err == DA_OK) {
+		if (((unsigned int)flags & PAM_SILENT) != 0 || result->who[0] == '\0')
+			return;
+		(void)snprintf(
+		    line, sizeof(line), DA_TEXT_SIGNED_IN, result->who);
+		da_conversation_tell(pamh, PAM_TEXT_INFO, line);
+		return;
+	}
+	da_messages_format(request, result, err, line, sizeof(line));
+	da_conversation_tell(pamh, PAM_ERROR_MSG, line);
+}
+
+/* PAM_CONV is looked at first: without one no request may leave the host. */
+static enum da_err
+authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct da_arguments arguments;
+	struct da_wire_request request;
+	struct da_wire_result result = {0};
+	const char *user;
+	char variable[sizeof(GRANT_VARIABLE) + 1 + DA_GRANT_MAX];
+	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
+
+	if (err != DA_OK)
+		return err;
+	if (!da_conversation_exists(pamh))
+		return DA_E_CANCELLED;
+	err = fill_request(pamh, &arguments, user, &request);
+	if (err != DA_OK)
+		return err;
+	describe_reader(pamh, &request);
+	err = ask(pamh, DA_WIRE_AUTH, &request, &result);
+	if (err == DA_OK) {
+		(void)snprintf(variable, sizeof(variable), "%s=%s",
+		    GRANT_VARIABLE, result.grant);
+		if (pam_putenv(pamh, variable) != PAM_SUCCESS)
+			err = DA_E_NOMEM;
+	}
+	report(pamh, flags, &request, &result, err);
+	da_wire_done(DA_WIRE_RESULT, &result);
+	return err;
+}
+
+/* sshd and login run the session phase for the same person, sudo and su run it
+ * for somebody else or not at all. */
+static bool
+has_own_session(const struct da_wire_request *request)
+{
+	return (request->flags & DA_REQUEST_REMOTE) != 0 ||
+	    strcmp(request->service, "login") == 0;
+}
+
+static enum da_err
+check_account(pam_handle_t *pamh, int argc, const char **argv)
+{
+	struct da_arguments arguments;
+	struct da_wire_request request;
+	struct da_wire_result result = {0};
+	const char *user;
+	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
+
+	if (err == DA_OK)
+		err = fill_request(pamh, &arguments, user, &request);
+	if (err == DA_E_UNKNOWN_USER)
+		return DA_E_ACCT_UNKNOWN;
+	if (err != DA_OK)
+		return err;
+	if (!has_own_session(&request) && request.grant[0] != '\0') {
+		request.flags |= DA_REQUEST_CONSUME;
+		/* Or sudo would hand it to the command it runs. */
+		(void)pam_putenv(pamh, GRANT_VARIABLE);
+	}
+	err = ask(pamh, DA_WIRE_ACCOUNT, &request, &result);
+	if (err != DA_OK)
+		report(pamh, 0, &request, &result, err);
+	da_wire_done(DA_WIRE_RESULT, &result);
+	return err;
+}
+
+static enum da_err
+open_session(pam_handle_t *pamh, int argc, const char **argv)
+{
+	struct da_arguments arguments;
+	struct da_wire_request request;
+	struct da_wire_result result = {0};
+	const char *user;
+	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
+
+	if (err == DA_OK)
+		err = fill_request(pamh, &arguments, user, &request);
+	if (err != DA_OK)
+		return err;
+	/* An SSH key's session has no grant: nothing to do. */
+	if (request.grant[0] == '\0')
+		return DA_OK;
+	request.flags |= DA_REQUEST_OPEN;
+	err = ask(pamh, DA_WIRE_SESSION, &request, &result);
+	/* What is still set now would land in the person's shell. */
+	(void)pam_putenv(pamh, GRANT_VARIABLE);
+	da_wire_done(DA_WIRE_RESULT, &result);
+	return err;
+}
+
+/* The phases that need no broker: only whether the account is ours. */
+static enum da_err
+is_ours(pam_handle_t *pamh, int argc, const char **argv, const char **ret_user)
+{
+	struct da_arguments arguments;
+
+	return begin(pamh, argc, argv, &arguments, ret_user);
+}
+
+DA_EXPORT int
+pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	int code = to_pam(authenticate(pamh, flags, argc, argv));
+
+	errno = saved;
+	return code;
+}
+
+DA_EXPORT int
+pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	const char *user;
+	int code = to_pam(is_ours(pamh, argc, argv, &user));
+
+	(void)flags;
+	errno = saved;
+	return code;
+}
+
+DA_EXPORT int
+pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	int code = to_pam(check_account(pamh, argc, argv));
+
+	(void)flags;
+	errno = saved;
+	return code;
+}
+
+DA_EXPORT int
+pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	int code = to_pam(open_session(pamh, argc, argv));
+
+	(void)flags;
+	errno = saved;
+	return code;
+}
+
+DA_EXPORT int
+pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	const char *user;
+	int code = to_pam(is_ours(pamh, argc, argv, &user));
+
+	(void)flags;
+	errno = saved;
+	return code;
+}
+
+DA_EXPORT int
+pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	int saved = errno;
+	const char *user = "";
+	enum da_err err = is_ours(pamh, argc, argv, &user);
+	char line[LINE_SIZE], name[DA_USER_MAX + 1];
+	int code = err == DA_OK ? PAM_PERM_DENIED : to_pam(err);
+
+	if (err == DA_OK && ((unsigned int)flags & PAM_PRELIM_CHECK) != 0) {
+		da_text_reduce(user, name, sizeof(name));
+		(void)snprintf(line, sizeof(line), DA_TEXT_NO_PASSWORD, name);
+		da_conversation_tell(pamh, PAM_ERROR_MSG, line);
+	}
+	errno = saved;
+	return code;
+}

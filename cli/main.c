@@ -1,0 +1,51 @@
+/*
+ * devauth: the command for people and administrators. Not setuid; reads no
+ * environment; what it may do is decided by the files' owners and modes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "core/attr.h"
+
+static const char usage[] =
+    "usage: devauth COMMAND\n"
+    "\n"
+    "  config check            check /etc/devauth/devauth.conf\n"
+    "  config dump [--explain] print the effective configuration\n"
+    "  config apply            check it, and publish what the name service\n"
+    "                          needs to answer for people who never logged in\n"
+    "  version                 print the version\n"
+    "  help                    print this\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+    {"config", da_command_config},
+};
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		(void)fputs(usage, stderr);
+		return DA_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "version") == 0 ||
+	    strcmp(argv[1], "--version") == 0) {
+		(void)puts("devauth " DA_VERSION);
+		return DA_EXIT_OK;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+		(void)fputs(usage, stdout);
+		return DA_EXIT_OK;
+	}
+	for (size_t i = 0; i < DA_ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	(void)fprintf(stderr, "devauth: no command \"%.32s\"; see devauth help\n",
+	    argv[1]);
+	return DA_EXIT_USAGE;
+}

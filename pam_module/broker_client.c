@@ -43,7 +43,9 @@ fork_silently(void)
 	return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
 }
 
-/* Limits that the caller of sudo may have set to starve us half-way. */
+/* Limits that the caller of sudo may have set to starve us half-way. Raising
+ * them takes CAP_SYS_RESOURCE, which root in a container may lack: then as far
+ * as it goes, since too little only makes us fail, and failing refuses. */
 static bool
 reset_limits(void)
 {
@@ -51,7 +53,6 @@ reset_limits(void)
 		int resource;
 		rlim_t value;
 	} limits[] = {
-	    {RLIMIT_CORE, 0},
 	    {RLIMIT_CPU, 60},
 	    {RLIMIT_NOFILE, 256},
 	    {RLIMIT_AS, RLIM_INFINITY},
@@ -59,18 +60,24 @@ reset_limits(void)
 	    {RLIMIT_FSIZE, RLIM_INFINITY},
 	    {RLIMIT_STACK, 8UL * 1024 * 1024},
 	    {RLIMIT_NPROC, RLIM_INFINITY},
-	    {RLIMIT_SIGPENDING, 1024},
 	};
+	const struct rlimit none = {0, 0};
 
 	for (size_t i = 0; i < DA_ARRAY_LEN(limits); i++) {
-		const struct rlimit limit = {
-		    limits[i].value, limits[i].value};
+		struct rlimit limit = {limits[i].value, limits[i].value};
 
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit,
+			NULL) == 0)
+			continue;
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, NULL,
+			&limit) != 0)
+			return false;
+		limit.rlim_cur = limit.rlim_max;
 		if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit,
 			NULL) != 0)
 			return false;
 	}
-	return true;
+	return syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL) == 0;
 }
 
 static bool

@@ -1,0 +1,89 @@
+/*
+ * libnss_devauth.so.2: what libc calls, and what the entry points share.
+ *
+ * Loaded into every process of the host. Links libc only, exports exactly the
+ * functions of nss_devauth.map. It speaks to nobody: an answer is a few reads of
+ * mapped files, see shared/account/.
+ */
+#ifndef DA_NSS_DEVAUTH_H
+#define DA_NSS_DEVAUTH_H
+
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "account/view.h"
+#include "core/attr.h"
+#include "core/err.h"
+
+/* The databases passwd and group of nsswitch.conf. The prototypes are libc's
+ * (The GNU C Library, "NSS Module Function Internals"). */
+DA_EXPORT enum nss_status _nss_devauth_getpwnam_r(const char *name,
+    struct passwd *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getpwuid_r(uid_t uid,
+    struct passwd *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_setpwent(int stay_open);
+DA_EXPORT enum nss_status _nss_devauth_getpwent_r(struct passwd *result,
+    char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_endpwent(void);
+
+DA_EXPORT enum nss_status _nss_devauth_getgrnam_r(const char *name,
+    struct group *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getgrgid_r(gid_t gid,
+    struct group *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_initgroups_dyn(const char *user,
+    gid_t group, long int *start, long int *size, gid_t **groupsp,
+    long int limit, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_setgrent(int stay_open);
+DA_EXPORT enum nss_status _nss_devauth_getgrent_r(struct group *result,
+    char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_endgrent(void);
+
+/*
+ * The end of every entry point: turns an outcome into a status and leaves errno
+ * as libc wants it. "saved" is errno as it was on entry.
+ *
+ *  DA_OK        SUCCESS   errno unchanged
+ *  DA_E_ABSENT  NOTFOUND  errno unchanged; also when devauth was never set up
+ *               on this host: then nobody of ours exists, and who looks up a
+ *               stranger must not be told of an error
+ *  DA_E_RANGE   TRYAGAIN  ERANGE: come again with a larger buffer
+ *  DA_E_NOMEM, and DA_E_SYS for lack of descriptors or memory
+ *               TRYAGAIN  EAGAIN
+ *  others       UNAVAIL   ENOENT: nobody can say who exists
+ *
+ * After anything but SUCCESS libc goes on to the next source, and local
+ * accounts come before us, so neither of them hurts break-glass accounts.
+ */
+enum nss_status da_nss_status(enum da_err err, int saved, int *errnop);
+
+/*
+ * Where getpwent() or getgrent() of this process is: a view of its own, held
+ * from the first entry to the end, so that one listing shows one state. The
+ * flag keeps threads apart; it is not a mutex because in the child of a fork
+ * nobody would ever unlock that.
+ */
+struct da_nss_cursor {
+	bool busy; /* atomic */
+	bool open;
+	bool denied; /* the policy says that nobody may list */
+	struct da_view view;
+	uint64_t position;
+};
+
+/* Takes the cursor; DA_E_NOMEM (TRYAGAIN) when another thread keeps it for a
+ * second. */
+enum da_err da_nss_cursor_take(struct da_nss_cursor *cursor) DA_MUST_CHECK;
+void da_nss_cursor_give(struct da_nss_cursor *cursor);
+
+/* Opens the view of a taken cursor unless it is open. DA_E_ABSENT also when
+ * nobody may list. */
+enum da_err da_nss_cursor_open(struct da_nss_cursor *cursor) DA_MUST_CHECK;
+
+/* Back to before the first entry. */
+enum nss_status da_nss_cursor_reset(struct da_nss_cursor *cursor);
+
+#endif

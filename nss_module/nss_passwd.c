@@ -1,0 +1,116 @@
+/*
+ * People, as libc asks for them: passwd in nsswitch.conf.
+ *
+ * Any thread of any process calls this, also after fork, in a signal handler,
+ * in a chroot, without free descriptors, with a tiny stack.
+ * MUST: (1) keep errno unless the status says why not; (2) put every string
+ * into the caller's buffer; (3) answer pw_passwd "*", never "x" or "": pam_unix
+ * would look for a shadow entry, or let everybody in; (4) leave no lock, no
+ * descriptor, no memory behind.
+ */
+#include "nss_devauth.h"
+
+#include <errno.h>
+
+#include "account/snapshot.h"
+#include "account/stranger.h"
+#include "core/paths.h"
+
+static struct da_nss_cursor cursor;
+
+/* The password takes the first bytes of the buffer; no hash is "*". */
+#define PASSWD_ROOM 2u
+
+static void
+fill(struct passwd *result, char *buffer, const struct da_account *account)
+{
+	buffer[0] = '*';
+	buffer[1] = '\0';
+	*result = (struct passwd){
+	    .pw_name = account->name,
+	    .pw_passwd = buffer,
+	    .pw_uid = account->uid,
+	    .pw_gid = account->gid,
+	    .pw_gecos = account->gecos,
+	    .pw_dir = account->home,
+	    .pw_shell = account->shell,
+	};
+}
+
+enum nss_status
+_nss_devauth_getpwnam_r(const char *name, struct passwd *result, char *buffer,
+    size_t size, int *errnop)
+{
+	int saved = errno;
+	struct da_snapshot snapshot;
+	struct da_account account;
+	enum da_err err = size < PASSWD_ROOM
+	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+
+	if (err != DA_OK)
+		return da_nss_status(err, saved, errnop);
+	err = da_reader_find_name(snapshot.view, name, buffer + PASSWD_ROOM,
+	    size - PASSWD_ROOM, &account);
+	if (err == DA_E_ABSENT)
+		err = da_stranger_find(snapshot.view, &da_paths, name,
+		    /* ask= */ true, buffer + PASSWD_ROOM, size - PASSWD_ROOM,
+		    &account);
+	da_snapshot_release(&snapshot);
+	if (err == DA_OK)
+		fill(result, buffer, &account);
+	return da_nss_status(err, saved, errnop);
+}
+
+enum nss_status
+_nss_devauth_getpwuid_r(uid_t uid, struct passwd *result, char *buffer,
+    size_t size, int *errnop)
+{
+	int saved = errno;
+	struct da_snapshot snapshot;
+	struct da_account account;
+	enum da_err err = size < PASSWD_ROOM
+	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+
+	if (err != DA_OK)
+		return da_nss_status(err, saved, errnop);
+	err = da_reader_find_uid(snapshot.view, uid, buffer + PASSWD_ROOM,
+	    size - PASSWD_ROOM, &account);
+	da_snapshot_release(&snapshot);
+	if (err == DA_OK)
+		fill(result, buffer, &account);
+	return da_nss_status(err, saved, errnop);
+}
+
+enum nss_status
+_nss_devauth_setpwent(int stay_open)
+{
+	(void)stay_open; /* nothing to keep between calls but the cursor */
+	return da_nss_cursor_reset(&cursor);
+}
+
+enum nss_status
+_nss_devauth_endpwent(void)
+{
+	return da_nss_cursor_reset(&cursor);
+}
+
+enum nss_status
+_nss_devauth_getpwent_r(
+    struct passwd *result, char *buffer, size_t size, int *errnop)
+{
+	int saved = errno;
+	struct da_account account;
+	enum da_err err = da_nss_cursor_take(&cursor);
+
+	if (err != DA_OK)
+		return da_nss_status(err, saved, errnop);
+	err = da_nss_cursor_open(&cursor);
+	if (err == DA_OK)
+		err = size < PASSWD_ROOM ? DA_E_RANGE
+		    : da_reader_next_person(&cursor.view, &cursor.position,
+			buffer + PASSWD_ROOM, size - PASSWD_ROOM, &account);
+	da_nss_cursor_give(&cursor);
+	if (err == DA_OK)
+		fill(result, buffer, &account);
+	return da_nss_status(err, saved, errnop);
+}

@@ -1,0 +1,297 @@
+/*
+ * Replaces a database. Runs as root in the broker and the command.
+ *
+ * MUST: (1) never write into a file that readers may have mapped, the counter
+ * excepted; (2) rename only what is complete and on disk; (3) raise the counter
+ * after the rename, and after the next start if it could not be done then: the
+ * new file carries the number that the counter will get, so that a file ahead
+ * of the counter tells of a writer that died in between; (4) keep the lock in a
+ * file that only root can open: flock() needs no right to write, and whoever
+ * could open it could stop all logins.
+ */
+#include "account/build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "account/record.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+
+#define LOCK_NAME "accounts.lock"
+/* One name, so that what a killed writer left is found and removed. */
+#define TEMP_NAME ".accounts.new"
+
+/* Others hold the lock for one rewrite: milliseconds, seconds for a million
+ * people. */
+#define LOCK_TIMEOUT_MS 10000
+#define LOCK_PAUSE_NS 5000000
+
+static enum da_err
+take_lock(struct da_build *build, struct da_diag *diag)
+{
+	const int64_t deadline_mono_ms = da_clock_mono_ms() + LOCK_TIMEOUT_MS;
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+	struct stat st;
+
+	build->lock = openat(build->dir, LOCK_NAME,
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	    0600);
+	if (build->lock < 0 || fstat(build->lock, &st) != 0) {
+		da_diag_set(diag, "%s: cannot open: %m", LOCK_NAME);
+		return DA_E_SYS;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_uid != build->paths->owner ||
+	    st.st_nlink != 1 || (st.st_mode & 077) != 0) {
+		da_diag_set(diag, "%s: not a file of root alone; remove it",
+		    LOCK_NAME);
+		return DA_E_UNSAFE_FILE;
+	}
+	while (flock(build->lock, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			da_diag_set(diag, "%s: cannot lock: %m", LOCK_NAME);
+			return DA_E_SYS;
+		}
+		if (da_clock_mono_ms() >= deadline_mono_ms) {
+			da_diag_set(diag, "%s: another process keeps it locked",
+			    LOCK_NAME);
+			return DA_E_TIMEOUT;
+		}
+		(void)nanosleep(&pause, NULL); /* cut short is as good */
+	}
+	return DA_OK;
+}
+
+/* Creates the counter; an existing one is left alone whatever it is like. */
+static enum da_err
+ensure_counter(struct da_build *build, struct da_diag *diag)
+{
+	static const uint8_t zeros[DA_FORMAT_GENERATION_SIZE];
+	struct stat st;
+
+	if (fstatat(build->dir, DA_FORMAT_GENERATION, &st,
+		AT_SYMLINK_NOFOLLOW) == 0)
+		return DA_OK;
+	if (errno != ENOENT) {
+		da_diag_set(diag, "%s: cannot look at it: %m",
+		    DA_FORMAT_GENERATION);
+		return DA_E_SYS;
+	}
+	return da_file_replace(build->dir, DA_FORMAT_GENERATION, 0644, zeros,
+	    sizeof(zeros), diag);
+}
+
+/* Tells the readers. Its owner, mode and size were checked with the view. */
+static enum da_err
+raise_counter(struct da_build *build, uint64_t value, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	void *page;
+
+	fd = openat(build->dir, DA_FORMAT_GENERATION,
+	    O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		da_diag_set(diag, "%s: cannot open: %m", DA_FORMAT_GENERATION);
+		return DA_E_SYS;
+	}
+	page = mmap(NULL, DA_FORMAT_GENERATION_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED) {
+		da_diag_set(diag, "%s: cannot map: %m", DA_FORMAT_GENERATION);
+		return DA_E_SYS;
+	}
+	__atomic_store_n((uint64_t *)page, value, __ATOMIC_RELEASE);
+	(void)munmap(page, DA_FORMAT_GENERATION_SIZE); /* our own mapping */
+	return DA_OK;
+}
+
+static uint64_t
+newest(const struct da_view *view)
+{
+	uint64_t value = view->generation;
+
+	if (value < view->accounts.generation)
+		value = view->accounts.generation;
+	if (value < view->directory.generation)
+		value = view->directory.generation;
+	return value;
+}
+
+static enum da_err
+open_view(struct da_build *build, struct da_diag *diag)
+{
+	enum da_err err = da_view_open(build->paths, &build->view);
+
+	if (err == DA_OK)
+		return DA_OK;
+	if (errno == EPERM || errno == EBADMSG) {
+		da_diag_set(diag, "a file in %s is damaged or may be written "
+		    "by others; restore or remove it",
+		    build->paths->state_dir);
+		return DA_E_UNSAFE_FILE;
+	}
+	da_diag_set(diag, "%s: cannot open: %m", build->paths->state_dir);
+	return err;
+}
+
+enum da_err
+da_build_open(struct da_build *build, const struct da_paths *paths,
+    const char *name, struct da_diag *diag)
+{
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0755};
+	enum da_err err;
+
+	*build = (struct da_build){.paths = paths,
+	    .name = name,
+	    .dir = -1,
+	    .lock = -1,
+	    .file = -1};
+	err = da_file_open_dir(paths->state_dir, &rule, &build->dir, diag);
+	if (err == DA_OK)
+		err = take_lock(build, diag);
+	if (err == DA_OK)
+		err = ensure_counter(build, diag);
+	if (err == DA_OK)
+		err = open_view(build, diag);
+	if (err == DA_OK && newest(&build->view) != build->view.generation)
+		err = raise_counter(build, newest(&build->view), diag);
+	return err;
+}
+
+/* Writes one record and keeps count of where the next one will be. */
+static enum da_err
+put(struct da_build *build, const void *key, size_t key_len, const void *value,
+    size_t value_len)
+{
+	if (cdb_make_add(&build->make, key, (unsigned)key_len, value,
+		(unsigned)value_len) != 0)
+		return errno == ENOMEM ? DA_E_NOMEM : DA_E_SYS;
+	build->position += DA_FORMAT_CELL_HEAD + key_len + value_len;
+	return DA_OK;
+}
+
+/* Writes a p or g record and the one that finds it by number, which comes first
+ * so that a lookup finds both in one line of the cache. */
+static enum da_err
+put_numbered(struct da_build *build, const struct da_cell *cell,
+    enum da_format_kind kind, uint32_t id)
+{
+	uint8_t key[5], value[4];
+	enum da_err err;
+
+	key[0] = (uint8_t)kind;
+	da_format_put_u32(key + 1, id);
+	da_format_put_u32(value,
+	    (uint32_t)(build->position + DA_FORMAT_CELL_HEAD + sizeof(key) +
+		sizeof(value)));
+	err = put(build, key, sizeof(key), value, sizeof(value));
+	if (err == DA_OK)
+		err = put(build, cell->key, cell->key_len, cell->value,
+		    cell->value_len);
+	return err;
+}
+
+enum da_err
+da_build_begin(struct da_build *build, struct da_diag *diag)
+{
+	const uint8_t key = DA_KIND_FORMAT;
+	uint8_t header[DA_FORMAT_HEADER_LEN];
+
+	if (unlinkat(build->dir, TEMP_NAME, 0) != 0 && errno != ENOENT) {
+		da_diag_set(diag, "%s: cannot remove: %m", TEMP_NAME);
+		return DA_E_SYS;
+	}
+	build->file = openat(build->dir, TEMP_NAME,
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (build->file < 0 || cdb_make_start(&build->make, build->file) != 0) {
+		da_diag_set(diag, "%s: cannot create: %m", TEMP_NAME);
+		return DA_E_SYS;
+	}
+	build->begun = true;
+	build->position = DA_FORMAT_TABLES_SIZE;
+	build->generation = newest(&build->view) + 1;
+	memcpy(header, DA_FORMAT_MAGIC, DA_FORMAT_MAGIC_LEN);
+	da_format_put_u64(header + DA_FORMAT_MAGIC_LEN, build->generation);
+	return put(build, &key, 1, header, sizeof(header));
+}
+
+enum da_err
+da_build_put_cell(struct da_build *build, const struct da_cell *cell)
+{
+	struct da_record_person person;
+	struct da_record_group group;
+
+	switch (cell->key[0]) {
+	case DA_KIND_FORMAT:
+	case DA_KIND_UID:
+	case DA_KIND_GID:
+		return DA_OK;
+	case DA_KIND_PERSON:
+		if (!da_record_read_person(cell, &person))
+			return DA_E_RANGE;
+		return put_numbered(build, cell, DA_KIND_UID, person.uid);
+	case DA_KIND_GROUP:
+		if (!da_record_read_group(cell, &group))
+			return DA_E_RANGE;
+		return put_numbered(build, cell, DA_KIND_GID, group.gid);
+	default:
+		return put(build, cell->key, cell->key_len, cell->value,
+		    cell->value_len);
+	}
+}
+
+enum da_err
+da_build_commit(struct da_build *build, struct da_diag *diag)
+{
+	enum da_err err;
+	bool synced;
+
+	if (!build->begun)
+		return DA_E_BUG;
+	build->begun = false;
+	if (cdb_make_finish(&build->make) != 0 ||
+	    fchmod(build->file, 0644) != 0 || fsync(build->file) != 0 ||
+	    renameat(build->dir, TEMP_NAME, build->dir, build->name) != 0) {
+		int saved = errno;
+
+		(void)unlinkat(build->dir, TEMP_NAME, 0); /* the error matters */
+		errno = saved;
+		da_diag_set(diag, "cannot write %s: %m", build->name);
+		return DA_E_SYS;
+	}
+	/* Readers see the new file from here on, so they are told even if it
+	 * may not outlive a power cut. */
+	synced = fsync(build->dir) == 0;
+	if (!synced)
+		da_diag_set(diag, "cannot sync the folder of %s: %m",
+		    build->name);
+	err = raise_counter(build, build->generation, synced ? diag : NULL);
+	return synced ? err : DA_E_SYS;
+}
+
+void
+da_build_done(struct da_build *build)
+{
+	int saved = errno;
+
+	if (build->begun) {
+		build->begun = false;
+		/* Only to free what it has allocated. */
+		(void)cdb_make_finish(&build->make);
+		(void)unlinkat(build->dir, TEMP_NAME, 0);
+	}
+	da_file_closep(&build->file);
+	da_view_close(&build->view);
+	da_file_closep(&build->lock);
+	da_file_closep(&build->dir);
+	errno = saved;
+}

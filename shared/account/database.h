@@ -1,0 +1,69 @@
+/*
+ * One cdb file, mapped: opening with every check of its owner, finding and
+ * walking records without leaving its bytes. What the values mean is record.h's
+ * business.
+ */
+#ifndef DA_ACCOUNT_DATABASE_H
+#define DA_ACCOUNT_DATABASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "account/format.h"
+#include "core/attr.h"
+#include "core/err.h"
+
+struct da_database {
+	const uint8_t *bytes; /* NULL: there is no such file, nothing is found */
+	uint32_t size;
+	uint32_t data_end;
+	uint64_t generation; /* what the file was written as */
+};
+
+/* One record; the pointers are valid as long as the mapping. */
+struct da_cell {
+	const uint8_t *key;
+	const uint8_t *value;
+	uint32_t key_len;
+	uint32_t value_len;
+	uint32_t position;
+	uint32_t next; /* position of the record behind it */
+};
+
+/* Opens a file of a trusted folder: a regular file of this owner, written by
+ * nobody else, no link. Maps it with *ret_size. DA_E_ABSENT, DA_E_SYS (errno
+ * EPERM: not to be trusted; EBADMSG: below size_min or above size_max). */
+enum da_err da_database_map(int dirfd, const char *name, uid_t owner,
+    size_t size_min, size_t size_max, const void **ret_bytes,
+    size_t *ret_size) DA_MUST_CHECK;
+
+/* Maps a database. A missing file is an empty one and DA_OK. DA_E_SYS as
+ * above, EBADMSG also when it is no database of ours. */
+enum da_err da_database_open(int dirfd, const char *name, uid_t owner,
+    struct da_database *ret) DA_MUST_CHECK;
+
+/* Unmaps. A zeroed database is fine. errno is kept. */
+void da_database_close(struct da_database *database);
+
+/* Finds the first record with this kind and the rest of the key. */
+bool da_database_find(const struct da_database *database,
+    enum da_format_kind kind, const void *rest, size_t len,
+    struct da_cell *ret);
+
+/* Finds the p or g record that the u or i record of this number points at. */
+bool da_database_find_id(const struct da_database *database,
+    enum da_format_kind kind, uint32_t id, struct da_cell *ret);
+
+/* Whether a person or a group in it, removed ones included, has the name or the
+ * number. */
+bool da_database_knows(const struct da_database *database, const char *name,
+    size_t name_len, uint32_t id);
+
+/* The record at a position; false at the end of the records and where no
+ * record fits. Start with DA_FORMAT_TABLES_SIZE, go on with ret->next. */
+bool da_database_at(const struct da_database *database, uint32_t position,
+    struct da_cell *ret);
+
+#endif

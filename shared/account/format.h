@@ -1,0 +1,143 @@
+/*
+ * The bytes of accounts.cdb and directory.cdb.
+ *
+ * Both are cdb files (cr.yp.to/cdb): 256 table pointers, then records (length
+ * of key, length of value, key, value), then 256 hash tables. The first byte
+ * of a key is the kind of the record; all numbers are little-endian.
+ *
+ *  key          value
+ *  f            "devauth" 01, then the generation the file was written as
+ *               (8 bytes). Always the first record.
+ *  p NAME       a person: uid, gid (4 each), lengths of gecos, home and shell
+ *               (2 each), flags (1), zero (1), then the texts: name, gecos,
+ *               home, shell, a NUL behind each. gid == uid means a private
+ *               group of the same name, which has no record of its own.
+ *  g NAME       a group: gid, number of members, length of the members' text
+ *               (4 each), flags (1), zeros (3), one byte a member with the
+ *               length of its name, then the texts: name, members in strcmp()
+ *               order, a NUL behind each.
+ *  u UID        position (4) in this file of the p record with this uid
+ *  i GID        position (4) in this file of the g record with this gid
+ *  m NAME       the gids (4 each) of the groups in this file that list this
+ *               member; a removed person has no such record
+ *  c            what NSS may answer beyond the records: flags (1), zero (1),
+ *               lengths of home and shell (2 each), length of the list (4),
+ *               zero (2), then home, shell, allowed users, a NUL behind each
+ *
+ * Kinds that a version does not know are copied by its writer and ignored by
+ * its readers. A removed person or group stays as a record with a flag, so that
+ * its name and number are not given to anybody else, and so that it hides what
+ * directory.cdb says of it.
+ */
+#ifndef DA_ACCOUNT_FORMAT_H
+#define DA_ACCOUNT_FORMAT_H
+
+#include <stdint.h>
+
+#include "core/limits.h"
+
+#define DA_FORMAT_ACCOUNTS "accounts.cdb"
+#define DA_FORMAT_DIRECTORY "directory.cdb"
+
+/* The counter that tells readers to map the files anew: one page, so that it
+ * can be mapped; only the first 8 bytes (this machine's order) are used. The
+ * file is never replaced: whoever has it mapped would not notice. */
+#define DA_FORMAT_GENERATION "generation"
+#define DA_FORMAT_GENERATION_SIZE 4096u
+
+#define DA_FORMAT_MAGIC "devauth\001"
+#define DA_FORMAT_MAGIC_LEN 8u
+
+enum da_format_kind {
+	DA_KIND_FORMAT = 'f',
+	DA_KIND_PERSON = 'p',
+	DA_KIND_GROUP = 'g',
+	DA_KIND_UID = 'u',
+	DA_KIND_GID = 'i',
+	DA_KIND_GROUPS_OF = 'm',
+	DA_KIND_POLICY = 'c',
+};
+
+/* Positions: of the first record, and of the fields in each value. */
+#define DA_FORMAT_TABLES_SIZE 2048u
+#define DA_FORMAT_CELL_HEAD 8u
+#define DA_FORMAT_HEADER_LEN 16u
+
+#define DA_PERSON_UID 0u
+#define DA_PERSON_GID 4u
+#define DA_PERSON_GECOS_LEN 8u
+#define DA_PERSON_HOME_LEN 10u
+#define DA_PERSON_SHELL_LEN 12u
+#define DA_PERSON_FLAGS 14u
+#define DA_PERSON_HEAD 16u
+
+#define DA_GROUP_GID 0u
+#define DA_GROUP_COUNT 4u
+#define DA_GROUP_MEMBERS_LEN 8u
+#define DA_GROUP_FLAGS 12u
+#define DA_GROUP_HEAD 16u
+
+#define DA_POLICY_FLAGS 0u
+#define DA_POLICY_HOME_LEN 2u
+#define DA_POLICY_SHELL_LEN 4u
+#define DA_POLICY_ALLOWED_LEN 6u
+#define DA_POLICY_HEAD 12u
+
+/* Flags of persons and groups, and of the policy. Others are refused. */
+#define DA_FLAG_REMOVED 1u
+#define DA_FLAG_FIRST_LOGIN 1u
+#define DA_FLAG_ENUMERATE 2u
+
+/* Bounds of the texts. A home is what programs put into buffers of 256; the
+ * list is that of one line of the configuration. */
+#define DA_GECOS_MAX DA_DISPLAY_NAME_MAX
+#define DA_PATH_MAX 255
+#define DA_ALLOWED_MAX (DA_CONFIG_LIST_MAX * (DA_USER_MAX + 1))
+
+/* The largest value of a p and of a c record. */
+#define DA_PERSON_MAX                                                          \
+	(DA_PERSON_HEAD + DA_USER_MAX + DA_GECOS_MAX + 2 * DA_PATH_MAX + 4)
+#define DA_POLICY_MAX (DA_POLICY_HEAD + 2 * DA_PATH_MAX + DA_ALLOWED_MAX + 3)
+
+static inline uint16_t
+da_format_get_u16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] | at[1] << 8);
+}
+
+static inline uint32_t
+da_format_get_u32(const uint8_t *at)
+{
+	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	    (uint32_t)at[3] << 24;
+}
+
+static inline uint64_t
+da_format_get_u64(const uint8_t *at)
+{
+	return da_format_get_u32(at) | (uint64_t)da_format_get_u32(at + 4)
+	    << 32;
+}
+
+static inline void
+da_format_put_u16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t)value;
+	at[1] = (uint8_t)(value >> 8);
+}
+
+static inline void
+da_format_put_u32(uint8_t *at, uint32_t value)
+{
+	da_format_put_u16(at, (uint16_t)value);
+	da_format_put_u16(at + 2, (uint16_t)(value >> 16));
+}
+
+static inline void
+da_format_put_u64(uint8_t *at, uint64_t value)
+{
+	da_format_put_u32(at, (uint32_t)value);
+	da_format_put_u32(at + 4, (uint32_t)(value >> 32));
+}
+
+#endif

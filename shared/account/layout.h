@@ -1,0 +1,24 @@
+/*
+ * Records, laid out in a caller's buffer as libc wants them. No system call, no
+ * allocation. DA_E_RANGE when the buffer is too small; the results are then
+ * untouched, the buffer may not be.
+ */
+#ifndef DA_ACCOUNT_LAYOUT_H
+#define DA_ACCOUNT_LAYOUT_H
+
+#include "account/reader.h"
+#include "account/record.h"
+
+/* A group of one database and what the other adds; more.count may be 0. */
+struct da_layout_group {
+	struct da_record_group group;
+	struct da_record_group more;
+};
+
+enum da_err da_layout_person(const struct da_record_person *person,
+    char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
+
+enum da_err da_layout_group(const struct da_layout_group *found, char *buffer,
+    size_t size, struct da_group *ret) DA_MUST_CHECK;
+
+#endif

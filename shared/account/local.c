@@ -1,0 +1,156 @@
+/*
+ * Reads /etc/passwd and /etc/group with libc's own parser, so that a line
+ * means here what it means to nss_files.
+ *
+ * Runs as root, in login programs too. It must not (1) touch the caller's
+ * getpwent() position, (2) keep anything open, (3) be a place where a thread
+ * is cancelled: hence "c" in the mode of fopen().
+ */
+#include "account/local.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/account.h"
+#include "core/paths.h"
+
+/* Most lines are short; a group that lists everybody is not. */
+#define LINE_ROOM 4096u
+#define LINE_ROOM_MAX (1024u * 1024u)
+
+struct reader {
+	FILE *file;
+	char *line;
+	size_t room;
+};
+
+static void
+reader_done(struct reader *reader)
+{
+	int saved = errno;
+
+	if (reader->file != NULL)
+		(void)fclose(reader->file); /* only read */
+	free(reader->line);
+	errno = saved;
+}
+
+static enum da_err
+reader_init(struct reader *reader, const char *path)
+{
+	*reader = (struct reader){.room = LINE_ROOM};
+	reader->line = malloc(reader->room);
+	if (reader->line == NULL)
+		return DA_E_NOMEM;
+	reader->file = fopen(path, "rce");
+	return reader->file != NULL ? DA_OK : DA_E_SYS;
+}
+
+/* After ERANGE libc has gone back to the start of the line. */
+static enum da_err
+reader_grow(struct reader *reader)
+{
+	char *line;
+
+	if (reader->room >= LINE_ROOM_MAX) {
+		errno = EOVERFLOW;
+		return DA_E_SYS;
+	}
+	line = realloc(reader->line, reader->room * 4);
+	if (line == NULL)
+		return DA_E_NOMEM;
+	reader->line = line;
+	reader->room *= 4;
+	return DA_OK;
+}
+
+/* What to do with the result of fgetXXent_r(): DA_OK to go on, DA_E_ABSENT at
+ * the end of the file. */
+static enum da_err
+reader_judge(struct reader *reader, int result)
+{
+	if (result == 0)
+		return DA_OK;
+	if (result == ENOENT)
+		return DA_E_ABSENT;
+	if (result == ERANGE)
+		return reader_grow(reader);
+	errno = result;
+	return DA_E_SYS;
+}
+
+static enum da_err
+find_passwd(
+    const char *path, const char *name, uint32_t id, struct da_local *ret)
+{
+	DA_CLEANUP(reader_done) struct reader reader;
+	enum da_err err = reader_init(&reader, path);
+
+	while (err == DA_OK) {
+		struct passwd entry, *found = NULL;
+		int result = fgetpwent_r(reader.file, &entry, reader.line,
+		    reader.room, &found);
+
+		err = reader_judge(&reader, result);
+		if (result != 0)
+			continue;
+		if (strcmp(found->pw_name, name) == 0)
+			ret->passwd_name = true;
+		if (found->pw_uid == id || found->pw_gid == id)
+			ret->passwd_id = true;
+	}
+	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
+static enum da_err
+find_group(
+    const char *path, const char *name, uint32_t id, struct da_local *ret)
+{
+	DA_CLEANUP(reader_done) struct reader reader;
+	enum da_err err = reader_init(&reader, path);
+
+	while (err == DA_OK) {
+		struct group entry, *found = NULL;
+		int result = fgetgrent_r(reader.file, &entry, reader.line,
+		    reader.room, &found);
+
+		err = reader_judge(&reader, result);
+		if (result != 0)
+			continue;
+		if (strcmp(found->gr_name, name) == 0)
+			ret->group_name = true;
+		if (found->gr_gid == id)
+			ret->group_id = true;
+	}
+	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
+enum da_err
+da_local_find(const struct da_paths *paths, const char *name, uint32_t id,
+    struct da_local *ret)
+{
+	struct da_local found = {0};
+	enum da_err err = find_passwd(paths->passwd_file, name, id, &found);
+
+	if (err == DA_OK)
+		err = find_group(paths->group_file, name, id, &found);
+	if (err == DA_OK)
+		*ret = found;
+	return err;
+}
+
+enum da_err
+da_account_is_local(const struct da_paths *paths, const char *name, bool *ret)
+{
+	struct da_local found = {0};
+	enum da_err err =
+	    find_passwd(paths->passwd_file, name, /* id= */ 0, &found);
+
+	if (err == DA_OK)
+		*ret = found.passwd_name;
+	return err;
+}

@@ -1,0 +1,399 @@
+/*
+ * Lookups. Runs in every process of the host, in any thread, after fork, with
+ * tiny stacks.
+ *
+ * MUST: (1) answer from one view, without a system call, an allocation or
+ * anything that is not const; (2) write to the caller's buffer and results only,
+ * and to the results only on success; (3) answer for a number only when the
+ * record itself has that number; (4) let accounts.cdb hide what directory.cdb
+ * says about a name or a number that accounts.cdb knows: whoever may write the
+ * directory must not get at the files of somebody who is here; (5) treat a
+ * record that breaks a rule as absent.
+ */
+#include "account/reader.h"
+
+#include <string.h>
+
+#include "account/layout.h"
+#include "account/record.h"
+
+/* Whether a gid that directory.cdb gives to somebody is, in accounts.cdb, the
+ * private group of a person, or a group other than the directory's own. */
+static bool
+is_hidden_gid(const struct da_view *view, uint32_t gid)
+{
+	struct da_cell cell, other;
+	struct da_record_group group;
+
+	if (da_database_find_id(&view->accounts, DA_KIND_UID, gid, &cell))
+		return true;
+	if (!da_database_find_id(&view->accounts, DA_KIND_GID, gid, &cell))
+		return false;
+	return !da_record_read_group(&cell, &group) || group.removed ||
+	    !da_database_find_id(&view->directory, DA_KIND_GID, gid, &other) ||
+	    other.key_len != cell.key_len ||
+	    memcmp(other.key, cell.key, cell.key_len) != 0;
+}
+
+/* Whether somebody whom a database has is to be seen. */
+static bool
+is_visible(const struct da_view *view, const struct da_database *db,
+    const struct da_record_person *ret)
+{
+	if (ret->removed)
+		return false;
+	if (db == &view->accounts)
+		return true;
+	return !da_database_knows(
+		   &view->accounts, ret->text, ret->name_len, ret->uid) &&
+	    (ret->gid == ret->uid || !is_hidden_gid(view, ret->gid));
+}
+
+static bool
+read_person(const struct da_view *view, const struct da_database *db,
+    const struct da_cell *cell, struct da_record_person *ret)
+{
+	return da_record_read_person(cell, ret) && is_visible(view, db, ret);
+}
+
+static bool
+find_person(const struct da_view *view, const char *name, size_t len,
+    struct da_record_person *ret)
+{
+	const struct da_database *db = &view->accounts;
+	struct da_cell cell;
+
+	if (!da_account_name_is_wellformed(name, len))
+		return false;
+	if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell)) {
+		db = &view->directory;
+		if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell))
+			return false;
+	}
+	return da_record_read_named_person(&cell, ret) &&
+	    is_visible(view, db, ret);
+}
+
+static bool
+find_uid(const struct da_view *view, uint32_t uid, struct da_record_person *ret)
+{
+	const struct da_database *db = &view->accounts;
+	struct da_cell cell;
+
+	if (!da_account_id_is_usable(uid))
+		return false;
+	if (!da_database_find_id(db, DA_KIND_UID, uid, &cell)) {
+		db = &view->directory;
+		if (!da_database_find_id(db, DA_KIND_UID, uid, &cell))
+			return false;
+	}
+	return read_person(view, db, &cell, ret) && ret->uid == uid;
+}
+
+/* The length of a name, or one too many when it is longer than names are. */
+static size_t
+measure(const char *name)
+{
+	return strnlen(name, DA_USER_MAX + 1);
+}
+
+enum da_err
+da_reader_find_name(const struct da_view *view, const char *name, char *buffer,
+    size_t size, struct da_account *ret)
+{
+	struct da_record_person person;
+
+	if (!find_person(view, name, measure(name), &person))
+		return DA_E_ABSENT;
+	return da_layout_person(&person, buffer, size, ret);
+}
+
+enum da_err
+da_reader_find_uid(const struct da_view *view, uint32_t uid, char *buffer,
+    size_t size, struct da_account *ret)
+{
+	struct da_record_person person;
+
+	if (!find_uid(view, uid, &person))
+		return DA_E_ABSENT;
+	return da_layout_person(&person, buffer, size, ret);
+}
+
+static void
+make_private(const struct da_record_person *person, struct da_layout_group *ret)
+{
+	*ret = (struct da_layout_group){
+	    .group = {.name = person->text,
+		.name_len = person->name_len,
+		.gid = person->gid},
+	};
+}
+
+/* Reads a cell of accounts.cdb as a group and merges the directory's. */
+static bool
+read_accounts_group(const struct da_view *view, const struct da_cell *cell,
+    struct da_layout_group *ret)
+{
+	struct da_cell more;
+
+	ret->more = (struct da_record_group){0};
+	if (!da_record_read_group(cell, &ret->group) || ret->group.removed)
+		return false;
+	if (da_database_find(&view->directory, DA_KIND_GROUP, ret->group.name,
+		ret->group.name_len, &more) &&
+	    (!da_record_read_group(&more, &ret->more) || ret->more.removed ||
+		ret->more.gid != ret->group.gid))
+		ret->more = (struct da_record_group){0};
+	return true;
+}
+
+static bool
+read_directory_group(const struct da_view *view, const struct da_cell *cell,
+    struct da_layout_group *ret)
+{
+	ret->more = (struct da_record_group){0};
+	return da_record_read_group(cell, &ret->group) &&
+	    !ret->group.removed &&
+	    !da_database_knows(&view->accounts, ret->group.name,
+		ret->group.name_len, ret->group.gid);
+}
+
+static bool
+read_shared_group(const struct da_view *view, const struct da_database *db,
+    const struct da_cell *cell, struct da_layout_group *ret)
+{
+	return db == &view->accounts ? read_accounts_group(view, cell, ret)
+				     : read_directory_group(view, cell, ret);
+}
+
+/* The private group of a person's cell. */
+static bool
+read_private_group(const struct da_view *view, const struct da_database *db,
+    const struct da_cell *cell, struct da_layout_group *ret)
+{
+	struct da_record_person person;
+
+	if (!read_person(view, db, cell, &person) || person.gid != person.uid)
+		return false;
+	make_private(&person, ret);
+	return true;
+}
+
+/* Finds a group in one database; there are more private ones, so those are
+ * looked for first. *ret_known tells whether it has the name at all. */
+static bool
+find_group_in(const struct da_view *view, const struct da_database *db,
+    const char *name, size_t len, bool *ret_known, struct da_layout_group *ret)
+{
+	struct da_cell cell;
+
+	*ret_known = true;
+	if (da_database_find(db, DA_KIND_PERSON, name, len, &cell))
+		return read_private_group(view, db, &cell, ret);
+	if (da_database_find(db, DA_KIND_GROUP, name, len, &cell))
+		return read_shared_group(view, db, &cell, ret);
+	*ret_known = false;
+	return false;
+}
+
+static bool
+find_gid_in(const struct da_view *view, const struct da_database *db,
+    uint32_t gid, bool *ret_known, struct da_layout_group *ret)
+{
+	struct da_cell cell;
+
+	*ret_known = true;
+	if (da_database_find_id(db, DA_KIND_UID, gid, &cell))
+		return read_private_group(view, db, &cell, ret);
+	if (da_database_find_id(db, DA_KIND_GID, gid, &cell))
+		return read_shared_group(view, db, &cell, ret);
+	*ret_known = false;
+	return false;
+}
+
+enum da_err
+da_reader_find_group(const struct da_view *view, const char *name, char *buffer,
+    size_t size, struct da_group *ret)
+{
+	struct da_layout_group found;
+	size_t len = measure(name);
+	bool known;
+
+	if (!find_group_in(
+		view, &view->accounts, name, len, &known, &found) &&
+	    (known ||
+		!find_group_in(
+		    view, &view->directory, name, len, &known, &found)))
+		return DA_E_ABSENT;
+	return da_layout_group(&found, buffer, size, ret);
+}
+
+enum da_err
+da_reader_find_gid(const struct da_view *view, uint32_t gid, char *buffer,
+    size_t size, struct da_group *ret)
+{
+	struct da_layout_group found;
+	bool known;
+
+	if (!da_account_id_is_usable(gid))
+		return DA_E_ABSENT;
+	if (!find_gid_in(view, &view->accounts, gid, &known, &found) &&
+	    (known ||
+		!find_gid_in(view, &view->directory, gid, &known, &found)))
+		return DA_E_ABSENT;
+	if (found.group.gid != gid)
+		return DA_E_ABSENT;
+	return da_layout_group(&found, buffer, size, ret);
+}
+
+/* The list of a member in one of the databases. */
+static void
+find_gids(const struct da_view *view, const struct da_database *db,
+    const char *name, struct da_reader_gids *ret)
+{
+	size_t len = measure(name);
+	struct da_record_person person;
+	struct da_cell cell;
+
+	ret->at = NULL;
+	ret->left = 0;
+	ret->directory = db == &view->directory;
+	/* What the directory says of the removed is hidden, too. */
+	if (ret->directory &&
+	    da_database_find(
+		&view->accounts, DA_KIND_PERSON, name, len, &cell) &&
+	    (!da_record_read_person(&cell, &person) || person.removed))
+		return;
+	if (!da_database_find(db, DA_KIND_GROUPS_OF, name, len, &cell))
+		return;
+	ret->at = cell.value;
+	ret->left = cell.value_len / 4;
+}
+
+void
+da_reader_find_gids(const struct da_view *view, const char *name,
+    struct da_reader_gids *ret)
+{
+	find_gids(view, &view->accounts, name, ret);
+}
+
+bool
+da_reader_next_gid(const struct da_view *view, const char *name,
+    struct da_reader_gids *gids, uint32_t *ret)
+{
+	for (;;) {
+		uint32_t gid;
+
+		if (gids->left == 0) {
+			if (gids->directory)
+				return false;
+			find_gids(view, &view->directory, name, gids);
+			continue;
+		}
+		gid = da_format_get_u32(gids->at);
+		gids->at += 4;
+		gids->left--;
+		if (!da_account_id_is_usable(gid) ||
+		    (gids->directory && is_hidden_gid(view, gid)))
+			continue;
+		*ret = gid;
+		return true;
+	}
+}
+
+/*
+ * Positions of the walks: which database in bit 32, the position in its file
+ * below.
+ */
+#define IN_DIRECTORY (UINT64_C(1) << 32)
+
+static const struct da_database *
+database_at(const struct da_view *view, uint64_t position)
+{
+	return (position & IN_DIRECTORY) != 0 ? &view->directory
+					      : &view->accounts;
+}
+
+/* The record at a position, and the position behind it; moves on to the
+ * directory at the end of accounts.cdb. */
+static bool
+next_cell(const struct da_view *view, uint64_t *position, struct da_cell *ret)
+{
+	for (;;) {
+		const struct da_database *db = database_at(view, *position);
+		uint64_t side = *position & IN_DIRECTORY;
+		uint32_t at = (uint32_t)*position;
+
+		if (at == 0)
+			at = DA_FORMAT_TABLES_SIZE;
+		if (db->bytes != NULL && da_database_at(db, at, ret)) {
+			*position = side | ret->next;
+			return true;
+		}
+		if (side != 0)
+			return false;
+		*position = IN_DIRECTORY;
+	}
+}
+
+enum da_err
+da_reader_next_person(const struct da_view *view, uint64_t *position,
+    char *buffer, size_t size, struct da_account *ret)
+{
+	uint64_t next = *position;
+	struct da_cell cell;
+
+	while (next_cell(view, &next, &cell)) {
+		struct da_record_person person;
+		enum da_err err;
+
+		if (cell.key[0] != DA_KIND_PERSON ||
+		    !read_person(
+			view, database_at(view, next), &cell, &person))
+			continue;
+		err = da_layout_person(&person, buffer, size, ret);
+		if (err == DA_OK)
+			*position = next;
+		return err;
+	}
+	return DA_E_ABSENT;
+}
+
+enum da_err
+da_reader_next_group(const struct da_view *view, uint64_t *position,
+    char *buffer, size_t size, struct da_group *ret)
+{
+	uint64_t next = *position;
+	struct da_cell cell;
+
+	while (next_cell(view, &next, &cell)) {
+		const struct da_database *db = database_at(view, next);
+		struct da_layout_group found;
+		bool exists;
+		enum da_err err;
+
+		if (cell.key[0] == DA_KIND_PERSON)
+			exists = read_private_group(view, db, &cell, &found);
+		else
+			exists = cell.key[0] == DA_KIND_GROUP &&
+			    read_shared_group(view, db, &cell, &found);
+		if (!exists)
+			continue;
+		err = da_layout_group(&found, buffer, size, ret);
+		if (err == DA_OK)
+			*position = next;
+		return err;
+	}
+	return DA_E_ABSENT;
+}
+
+bool
+da_reader_may_enumerate(const struct da_view *view)
+{
+	struct da_record_policy policy;
+	struct da_cell cell;
+
+	return da_database_find(
+		   &view->accounts, DA_KIND_POLICY, "", 0, &cell) &&
+	    da_record_read_policy(&cell, &policy) && policy.enumerate;
+}

@@ -1,0 +1,63 @@
+/*
+ * Who is who in a view: people by name and uid, groups by name and gid, the
+ * groups of a member, all of them in turn.
+ *
+ * accounts.cdb decides; directory.cdb adds people and groups whose name and
+ * number accounts.cdb does not know. Only a group that both have, with the same
+ * name and gid, is merged: its members are those of either. What accounts.cdb
+ * keeps as removed is hidden in both.
+ *
+ * Every lookup: DA_E_ABSENT (nobody, or the record breaks a rule), DA_E_RANGE
+ * (the buffer is too small; nothing else changed). Results point into the
+ * buffer. No system call, no allocation.
+ */
+#ifndef DA_ACCOUNT_READER_H
+#define DA_ACCOUNT_READER_H
+
+#include "account/account.h"
+#include "account/view.h"
+
+/* A group; "members" ends with NULL. */
+struct da_group {
+	char *name;
+	char **members;
+	uint32_t gid;
+};
+
+enum da_err da_reader_find_name(const struct da_view *view, const char *name,
+    char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
+enum da_err da_reader_find_uid(const struct da_view *view, uint32_t uid,
+    char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
+
+/* Private groups included. */
+enum da_err da_reader_find_group(const struct da_view *view, const char *name,
+    char *buffer, size_t size, struct da_group *ret) DA_MUST_CHECK;
+enum da_err da_reader_find_gid(const struct da_view *view, uint32_t gid,
+    char *buffer, size_t size, struct da_group *ret) DA_MUST_CHECK;
+
+/* The gids of the shared groups that list a member, local people included: find
+ * them, then take one after the other until it says false. */
+struct da_reader_gids {
+	const uint8_t *at;
+	uint32_t left;
+	bool directory;
+};
+
+void da_reader_find_gids(const struct da_view *view, const char *name,
+    struct da_reader_gids *ret);
+bool da_reader_next_gid(const struct da_view *view, const char *name,
+    struct da_reader_gids *gids, uint32_t *ret) DA_MUST_CHECK;
+
+/* Everybody, every group; start with the position 0. DA_E_ABSENT after the
+ * last. On DA_E_RANGE the position stays. */
+enum da_err da_reader_next_person(const struct da_view *view,
+    uint64_t *position, char *buffer, size_t size, struct da_account *ret)
+    DA_MUST_CHECK;
+enum da_err da_reader_next_group(const struct da_view *view,
+    uint64_t *position, char *buffer, size_t size, struct da_group *ret)
+    DA_MUST_CHECK;
+
+/* Whether the policy lets everybody list everybody. */
+bool da_reader_may_enumerate(const struct da_view *view);
+
+#endif

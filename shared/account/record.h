@@ -1,0 +1,73 @@
+/*
+ * The values in the database: taken apart and checked. The writer checks what
+ * it is about to write with these same functions, so that nothing can be
+ * written that would not be read.
+ */
+#ifndef DA_ACCOUNT_RECORD_H
+#define DA_ACCOUNT_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "account/database.h"
+
+/* A person; "text" is name, gecos, home and shell, a NUL behind each. */
+struct da_record_person {
+	const char *text;
+	size_t text_len;
+	uint32_t uid;
+	uint32_t gid;
+	uint16_t name_len;
+	uint16_t gecos_len;
+	uint16_t home_len;
+	uint16_t shell_len;
+	bool removed;
+};
+
+/* A group; "members" are names in order, a NUL behind each. */
+struct da_record_group {
+	const char *name;
+	const uint8_t *lens; /* of each member's name */
+	const char *members;
+	size_t members_len;
+	uint32_t count;
+	uint32_t gid;
+	uint16_t name_len;
+	bool removed;
+};
+
+struct da_record_policy {
+	const char *home;
+	const char *shell;
+	const char *allowed;
+	uint16_t home_len;
+	uint16_t shell_len;
+	uint32_t allowed_len;
+	bool first_login;
+	bool enumerate;
+};
+
+/* False unless the record is of that kind and everything in it keeps the
+ * rules: names, usable ids, texts. The results borrow from the cell. */
+bool da_record_read_person(
+    const struct da_cell *cell, struct da_record_person *ret);
+/* The same for a cell that was found by a name which keeps the rule. */
+bool da_record_read_named_person(
+    const struct da_cell *cell, struct da_record_person *ret);
+bool da_record_read_group(
+    const struct da_cell *cell, struct da_record_group *ret);
+bool da_record_read_policy(
+    const struct da_cell *cell, struct da_record_policy *ret);
+
+/* 0x20..0x7e without ':', which ends a field of /etc/passwd. */
+bool da_record_is_text(const char *text, size_t len);
+
+/* A text that is an absolute path below the root, without "..". */
+bool da_record_is_path(const char *text, size_t len);
+
+/* Whether a list of names separated by spaces has this one. */
+bool da_record_list_has(const char *list, size_t list_len, const char *name,
+    size_t name_len);
+
+#endif

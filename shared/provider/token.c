@@ -1,0 +1,191 @@
+#include "provider/token.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "http/form.h"
+#include "json/json.h"
+#include "provider/answer.h"
+
+static const char device_grant[] =
+    "urn:ietf:params:oauth:grant-type:device_code";
+
+enum da_err
+da_token_request_put(struct da_buf *form, const struct da_secret *device_code)
+{
+	enum da_err err = da_form_put(form, "grant_type", device_grant);
+
+	return err != DA_OK ? err
+			    : da_form_put(form, "device_code",
+				  (const char *)device_code->bytes);
+}
+
+void
+da_token_answer_done(struct da_token_answer *answer)
+{
+	da_secret_done(&answer->access_token);
+	da_secret_done(&answer->id_token);
+}
+
+static struct da_device_event
+refused(enum da_err err)
+{
+	return (struct da_device_event){
+	    .kind = DA_DEVICE_REFUSED, .err = err, .retry_after_s = -1};
+}
+
+static struct da_device_event
+go_on(enum da_device_event_kind kind, int64_t retry_after_s)
+{
+	return (struct da_device_event){
+	    .kind = kind, .retry_after_s = retry_after_s};
+}
+
+/* An answer whose body says nothing: the status decides. */
+static struct da_device_event
+judge_status(long status, int64_t retry_after_s, struct da_diag *reason)
+{
+	enum da_err err;
+
+	if (status == 429)
+		return go_on(DA_DEVICE_SLOW_DOWN, retry_after_s);
+	err = da_answer_check_status(status, reason);
+	if (err == DA_E_UNREACHABLE)
+		return go_on(DA_DEVICE_TROUBLE, retry_after_s);
+	if (err != DA_OK)
+		return refused(err);
+	da_diag_set(reason, "the answer holds neither tokens nor an error");
+	return refused(DA_E_PROTOCOL);
+}
+
+static bool
+has_token(const struct da_json *json)
+{
+	return da_json_member(json, "access_token") != NULL ||
+	    da_json_member(json, "id_token") != NULL ||
+	    da_json_member(json, "refresh_token") != NULL;
+}
+
+static struct da_device_event
+judge_error(const struct da_json *json, const char *error, long status,
+    int64_t retry_after_s, struct da_diag *reason)
+{
+	enum da_err err;
+
+	if (has_token(json)) {
+		da_diag_set(reason, "an error and a token in one answer");
+		return refused(DA_E_PROTOCOL);
+	}
+	if (strcmp(error, "authorization_pending") == 0)
+		return go_on(DA_DEVICE_PENDING, -1);
+	if (strcmp(error, "slow_down") == 0)
+		return go_on(DA_DEVICE_SLOW_DOWN, retry_after_s);
+	err = da_answer_explain(error, reason);
+	if (err == DA_E_UNREACHABLE)
+		return go_on(DA_DEVICE_TROUBLE, retry_after_s);
+	/* A name that nobody knows, with a status that means "later". */
+	if (err == DA_E_PROVIDER && status == 429)
+		return go_on(DA_DEVICE_SLOW_DOWN, retry_after_s);
+	return refused(err);
+}
+
+static bool
+is_bearer(const struct da_json *json)
+{
+	static const char bearer[] = "bearer";
+	const char *type;
+
+	if (da_json_get_text(json, "token_type", sizeof(bearer) - 1, &type) !=
+		DA_OK ||
+	    strlen(type) != sizeof(bearer) - 1)
+		return false;
+	for (size_t i = 0; i < sizeof(bearer) - 1; i++) {
+		if (da_text_lower(type[i]) != bearer[i])
+			return false;
+	}
+	return true;
+}
+
+/* Copies a token that has to fit into a header or a signature check: visible
+ * ASCII only (RFC 6749 appendix A.12, without the space). */
+static enum da_err
+take_token(
+    const struct da_json *json, const char *member, struct da_secret *ret)
+{
+	const char *text;
+	enum da_err err = da_json_get_text(json, member, DA_TOKEN_MAX, &text);
+
+	if (err != DA_OK)
+		return err;
+	if (text[0] == '\0' || !da_text_is_printable(text) ||
+	    strchr(text, ' ') != NULL)
+		return DA_E_SYNTAX;
+	return da_secret_set(ret, text, strlen(text));
+}
+
+static struct da_device_event
+take_tokens(const struct da_json *json, struct da_token_answer *ret,
+    struct da_diag *reason)
+{
+	enum da_err err;
+
+	if (!is_bearer(json)) {
+		da_diag_set(reason, "token_type is not Bearer");
+		return refused(DA_E_TOKEN);
+	}
+	err = take_token(json, "access_token", &ret->access_token);
+	if (err == DA_E_NOMEM)
+		return refused(err);
+	if (err != DA_OK) {
+		da_diag_set(reason, "no usable access token");
+		return refused(DA_E_PROTOCOL);
+	}
+	err = take_token(json, "id_token", &ret->id_token);
+	if (err == DA_E_NOMEM)
+		return refused(err);
+	if (err != DA_OK) {
+		da_diag_set(reason, err == DA_E_ABSENT
+			? "no ID token (is openid in the scope?)"
+			: "no usable ID token");
+		return refused(DA_E_TOKEN);
+	}
+	return go_on(DA_DEVICE_TOKENS, -1);
+}
+
+static struct da_device_event
+judge(long status, int64_t retry_after_s, const struct da_buf *body,
+    struct da_token_answer *ret, struct da_diag *reason)
+{
+	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
+	const char *error;
+	enum da_err err = da_answer_parse(body, &json, reason);
+
+	if (err == DA_E_NOMEM)
+		return refused(err);
+	if (err != DA_OK) {
+		if (status >= 200 && status <= 299)
+			return refused(err);
+		return judge_status(status, retry_after_s, reason);
+	}
+	err = da_answer_error(json, &error, reason);
+	if (err == DA_OK)
+		return judge_error(json, error, status, retry_after_s, reason);
+	if (err != DA_E_ABSENT)
+		return refused(err);
+	if (status < 200 || status > 299 || !has_token(json))
+		return judge_status(status, retry_after_s, reason);
+	return take_tokens(json, ret, reason);
+}
+
+void
+da_token_answer_parse(long status, int64_t retry_after_s,
+    const struct da_buf *body, struct da_token_answer *ret,
+    struct da_diag *reason)
+{
+	*ret = (struct da_token_answer){0};
+	ret->event = judge(status, retry_after_s, body, ret, reason);
+	if (ret->event.kind != DA_DEVICE_TOKENS)
+		da_token_answer_done(ret);
+}

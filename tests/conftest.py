@@ -1,0 +1,112 @@
+"""What all tests with a running host share.
+
+The folder of the build (with its staged installation) comes from the variable
+DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
+"""
+
+import os
+import re
+import sys
+
+import pexpect
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path[:0] = [os.path.join(ROOT, "tests", part)
+                for part in ("support", "idp")]
+
+from approve import Idp  # noqa: E402
+from host import Host  # noqa: E402
+
+BUILD = os.environ.get("DEVAUTH_BUILD", os.path.join(ROOT, "build", "tests"))
+PROMPT = "Press Enter once you have approved: "
+
+
+@pytest.fixture(scope="session")
+def build():
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def idp_process(tmp_path_factory):
+    with Idp(str(tmp_path_factory.mktemp("idp"))) as idp:
+        yield idp
+
+
+@pytest.fixture
+def idp(idp_process):
+    """The provider in its initial state; no request may break an RFC."""
+    idp_process.control.reset()
+    idp_process.control.quirks()
+    yield idp_process
+    assert idp_process.control.violations() == []
+
+
+@pytest.fixture
+def host(idp):
+    """A fresh host with a running sshd that knows the provider."""
+    with Host(os.path.join(BUILD, "stage")) as host:
+        host.configure(idp)
+        host.pam("sshd")
+        host.start_sshd()
+        yield host
+
+
+class Login:
+    """An ssh client under a terminal, up to and past our prompt."""
+
+    def __init__(self, host, user, command="id -un", options=()):
+        arguments = host.ssh_command(
+            user, *([] if command is None else [command]),
+            options=("-tt", *options))
+        self.child = pexpect.spawn(
+            arguments[0], arguments[1:], encoding="utf-8", timeout=20,
+            dimensions=(50, 100), env={**os.environ, "LANG": "C.UTF-8"})
+        self.screen = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.close(force=True)
+
+    def expect_code(self):
+        self.child.expect_exact(PROMPT)
+        self.screen = self.child.before + self.child.after
+        return self
+
+    @property
+    def code(self):
+        return re.search(r"Enter  (\S+)", self.screen).group(1)
+
+    @property
+    def address(self):
+        return re.search(r"Open   (\S+)", self.screen).group(1)
+
+    def press_enter(self):
+        self.child.send("\r")
+
+    def rest(self):
+        """Everything until the client ends."""
+        self.child.expect(pexpect.EOF)
+        text = self.child.before
+        self.child.close()
+        return text
+
+    @property
+    def status(self):
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def login(host):
+    """Starts clients; ends them after the test."""
+    clients = []
+
+    def start(user, command="id -un", options=()):
+        clients.append(Login(host, user, command, options))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.child.close(force=True)

@@ -1,0 +1,422 @@
+"""The module's six entry points over pam_start_confdir, with a scripted
+conversation, real helpers, and hostile ones in their place."""
+
+import os
+import re
+
+import pexpect
+import pytest
+
+from host import wait_until
+
+# _pam_types.h
+SUCCESS, SYSTEM_ERR, PERM_DENIED, AUTH_ERR = 0, 4, 6, 7
+AUTHINFO_UNAVAIL, USER_UNKNOWN, MAXTRIES = 9, 10, 11
+SESSION_ERR, CONV_ERR, IGNORE = 14, 19, 25
+
+CONFDIR = "/etc/pam-test.d"
+BROKER = "/usr/libexec/devauth/devauth-broker"
+
+
+@pytest.fixture
+def stack(host):
+    """A service whose stack is our module alone."""
+
+    def write(arguments="", service="test"):
+        host.write(f"{CONFDIR}/{service}", "".join(
+            f"{kind} required pam_devauth.so {arguments}\n"
+            for kind in ("auth", "account", "session", "password")))
+
+    write()
+    return write
+
+
+class Driver:
+    """pam_driver on the host, under a terminal unless told otherwise."""
+
+    def __init__(self, host, build, user, *arguments, service="test"):
+        command = host.command(
+            os.path.join(build, "tests", "module", "pam_driver"), CONFDIR,
+            service, user, *arguments)
+        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8",
+                                   timeout=20, dimensions=(60, 200), echo=False)
+
+    def until(self, pattern):
+        self.child.expect(pattern)
+        return self.child.match
+
+    def result(self, phase):
+        return int(self.until(rf"(?m)^{phase} (\d+)\r").group(1))
+
+    def rest(self):
+        self.child.expect(pexpect.EOF)
+        return self.child.before
+
+    def code(self):
+        return self.until(r"info     Enter  (\S+)").group(1)
+
+
+@pytest.fixture
+def driver(host, build, stack):
+    drivers = []
+
+    def start(user, *arguments, service="test"):
+        drivers.append(Driver(host, build, user, *arguments, service=service))
+        return drivers[-1]
+
+    yield start
+    for each in drivers:
+        each.child.close(force=True)
+
+
+def approve(idp, each):
+    idp.control.approve("alice", each.code())
+
+
+def test_login_without_a_prompt(host, idp, driver):
+    """On a terminal the text comes at once and nobody presses Enter."""
+    each = driver("alice", "--tty", "/dev/tty1", "auth", "acct", "setcred",
+                  "open", "close")
+    head = each.until(r"info (Sign in to .*?)\r").group(1)
+    assert "web1 as alice, on /dev/tty1" in head
+    approve(idp, each)
+    assert each.until(r"info (Signed in as .*?)\r").group(1) == \
+        "Signed in as alice@example.com."
+    for phase in ("auth", "acct", "setcred", "open", "close"):
+        assert each.result(phase) == SUCCESS
+    assert "prompt" not in each.rest()
+
+
+def test_messages_keep_pams_limits(host, idp, driver, stack):
+    """512 bytes a message, 32 messages a call; the QR code on its own lines."""
+    stack("prompt=enter")
+    each = driver("alice", "auth")
+    each.until(r"prompt Press Enter")
+    lines = each.child.before.split("\r\n")
+    assert len(lines) <= 32
+    for line in lines:
+        text = line.partition(" ")[2].replace("\\n", "\n")
+        assert len(text.encode()) < 512
+    drawn = [line for line in lines if "\u2588" in line]
+    assert drawn
+    for line in drawn:
+        for part in line.partition(" ")[2].split("\\n"):
+            assert set(part) <= set(" \u2588\u2580\u2584")
+
+
+def test_silent_shows_the_code_but_no_chatter(host, idp, driver):
+    """T10: sudo always passes PAM_SILENT."""
+    each = driver("alice", "--silent", "auth")
+    approve(idp, each)
+    assert each.result("auth") == SUCCESS
+    assert "Signed in" not in each.child.before
+
+
+def test_prompt_argument(host, idp, driver, stack):
+    stack("prompt=enter")
+    each = driver("alice", "auth")
+    approve(idp, each)
+    each.until("prompt Press Enter once you have approved: ")
+    wait_until(lambda: any(
+        request["status"] == 200
+        for request in idp.control.requests("token")), what="approval")
+    # D15: approved is not enough, the person has to confirm.
+    assert host.audit() == []
+    each.child.send("\n")
+    assert each.result("auth") == SUCCESS
+
+
+@pytest.mark.parametrize("answer", ["null", "fail"])
+def test_conversation_breaks_off(host, idp, driver, stack, answer):
+    """Ctrl-D (no text) and Ctrl-C (an error) at the prompt."""
+    stack("prompt=enter")
+    each = driver("alice", "--answer", answer, "auth")
+    assert each.result("auth") == CONV_ERR
+    wait_until(lambda: not host.helpers(), 1, "our processes are gone")
+    assert host.audit()[0]["result"] == "cancelled"
+
+
+def test_no_conversation(host, idp, driver):
+    """T8: PAM_CONV NULL."""
+    assert driver("alice", "--no-conv", "auth").result("auth") == CONV_ERR
+    assert idp.control.requests() == []
+
+
+def test_local_account_passes_in_every_phase(host, idp, driver):
+    phases = ("auth", "setcred", "acct", "open", "close", "chauthtok")
+    each = driver("root", *phases)
+    for phase in phases:
+        # A stack of ignored modules has no say of its own.
+        assert each.result(phase) in (IGNORE, PERM_DENIED)
+    assert host.audit() == [] and idp.control.requests() == []
+
+
+def test_phases_without_authentication(host, idp, driver):
+    """P2: out of order: documented codes, no request, nothing written."""
+    each = driver("alice", "acct", "open", "close", "setcred", "chauthtok")
+    assert each.result("acct") == USER_UNKNOWN
+    assert each.result("open") == SUCCESS
+    assert each.result("close") == SUCCESS
+    assert each.result("setcred") == SUCCESS
+    assert each.result("chauthtok") == PERM_DENIED
+    assert idp.control.requests() == []
+    assert host.listing("/var/lib/devauth/people") == []
+
+
+def test_phases_twice(host, idp, driver):
+    each = driver("alice", "auth", "acct", "acct", "open", "open", "close",
+                  "close", service="test")
+    approve(idp, each)
+    assert [each.result(phase) for phase in (
+        "auth", "acct", "acct", "open", "open", "close", "close")] == \
+        [SUCCESS] * 7
+
+
+@pytest.mark.parametrize("grant", [
+    "0" * 32, "../../etc/shadow", "x", "f" * 31, "a" * 400])
+def test_forged_grant(host, idp, driver, grant):
+    """P8: a handle that nobody gave."""
+    each = driver("alice", "--env", f"DEVAUTH_GRANT={grant}", "acct", "open")
+    assert each.result("acct") == USER_UNKNOWN
+    assert each.result("open") in (SUCCESS, SESSION_ERR)
+    assert host.run("getent", "passwd", "alice").stdout == ""
+
+
+def test_grant_of_another_service(host, idp, driver, stack):
+    """A grant of one service opens nothing in another."""
+    stack(service="sshd")
+    each = driver("alice", "auth")
+    approve(idp, each)
+    assert each.result("auth") == SUCCESS
+    grant = re.search(r"DEVAUTH_GRANT=(\w{32})", each.rest()).group(1)
+    other = driver("alice", "--env", f"DEVAUTH_GRANT={grant}", "acct",
+                   service="sshd")
+    assert other.result("acct") == USER_UNKNOWN
+
+
+def test_sudo_like_services_consume_the_grant(host, idp, driver):
+    """sudo would hand the variable to the command it runs."""
+    each = driver("alice", "auth", "acct")
+    approve(idp, each)
+    assert each.result("acct") == SUCCESS
+    assert "DEVAUTH_GRANT" not in each.rest()
+    assert host.listing("/run/devauth/grants") == []
+
+
+@pytest.mark.parametrize("arguments", [
+    "nonsense", "profile=", "prompt=maybe", "qr=", "use_first_pass",
+    "profile=" + "x" * 40])
+def test_bad_arguments(host, idp, driver, stack, arguments):
+    stack(arguments)
+    phases = ("auth", "setcred", "acct", "open", "close", "chauthtok")
+    each = driver("alice", *phases)
+    for phase in phases:
+        assert each.result(phase) == SYSTEM_ERR
+    assert idp.control.requests() == []
+    assert "unknown argument" in host.log()
+
+
+def test_unknown_profile(host, idp, driver, stack):
+    stack("profile=other")
+    assert driver("alice", "auth").result("auth") == SYSTEM_ERR
+    assert 'no profile' in host.log()
+
+
+def test_no_terminal(host, idp, build, stack):
+    """cron, sudo -S from a pipe: nobody could read the code."""
+    result = host.run("setsid", "-w",
+                      os.path.join(build, "tests", "module", "pam_driver"),
+                      CONFDIR, "test", "alice", "auth")
+    assert f"auth {AUTH_ERR}" in result.stdout
+    assert idp.control.requests() == []
+    assert host.audit()[0]["reason"] == "no-terminal"
+
+
+def test_sshd_conversation_is_told_by_its_title(host, idp, driver):
+    """The same request with and without sshd's process title."""
+    each = driver("alice", "--tty", "ssh", "auth")
+    assert each.result("auth") == AUTH_ERR
+    assert idp.control.requests() == []
+    each = driver("alice", "--tty", "ssh", "auth", "title=sshd: alice [pam]")
+    assert each.code()
+    each.until("prompt Press Enter")
+
+
+
+
+@pytest.mark.parametrize("act, code, says", [
+    ("deny", MAXTRIES, "The sign-in was denied."),
+    ("expire", MAXTRIES, "Not approved in time."),
+])
+def test_refusals(host, idp, driver, act, code, says):
+    each = driver("alice", "auth")
+    user_code = each.code()
+    getattr(idp.control, act)(user_code)
+    assert says in each.until(r"error (.*?)\r").group(1)
+    assert each.result("auth") == code
+
+
+@pytest.mark.parametrize("settings, code, says", [
+    ({"issuer": "https://localhost:1"}, AUTHINFO_UNAVAIL,
+     "Cannot reach localhost (connection refused)."),
+    ({"issuer": "https://no-such-host.invalid"}, AUTHINFO_UNAVAIL,
+     "Cannot reach no-such-host.invalid (name not found)."),
+    ({"ca_file": None}, AUTHINFO_UNAVAIL,
+     "Cannot reach localhost (certificate not trusted)."),
+    ({"allow_loopback": "no"}, AUTHINFO_UNAVAIL, "Cannot reach localhost ("),
+    ({"client_id": "nobody"}, SYSTEM_ERR, "localhost does not accept this"),
+])
+def test_unreachable_and_unwilling(host, idp, driver, settings, code, says):
+    host.configure(idp, **settings)
+    each = driver("alice", "auth")
+    assert says in each.until(r"error (.*?)\r").group(1)
+    assert each.result("auth") == code
+
+
+def broker(host, script):
+    """Puts a program in the broker's place."""
+    host.run("mv", BROKER, BROKER + ".real", check=True)
+    host.write(BROKER, "#!/usr/bin/python3\n" + script, 0o755)
+
+
+SPEAK = """
+import os, socket, struct, sys, time
+s = socket.socket(fileno=3)
+def read(n):
+    data = b""
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        if not part: sys.exit(0)
+        data += part
+    return data
+head = read(8)
+body = read(struct.unpack(">I", head[4:])[0])
+nonce = body[:16]
+def text(t):
+    t = t if isinstance(t, bytes) else t.encode()
+    return struct.pack(">I", len(t)) + t
+def frame(kind, body, version=1):
+    return struct.pack(">BBHI", version, kind, 0, len(body)) + body
+def result(code, verdict, nonce=nonce, tail=b"", grant="0" * 32):
+    return frame(17, nonce + struct.pack(">Iq", code, verdict) + text("x@y")
+                 + text("") + text("") + text("") + text(grant) + tail)
+def code(user_code="ABCD", uri="https://a/", qr=""):
+    return frame(16, text("h") + text(user_code) + text(uri) + text("12:00:00")
+                 + struct.pack(">qI", 5000, 0) + text(qr))
+YES = 0x5afe1e7a11ce600d
+"""
+
+HOSTILE = {
+    "nothing": "",
+    "no verdict": "s.sendall(result(0, 0))",
+    "half a verdict": "s.sendall(result(0, YES ^ 1))",
+    "other nonce": "s.sendall(result(0, YES, b'\\0' * 16))",
+    "surplus field": "s.sendall(result(0, YES, tail=b'x'))",
+    "two results": "s.sendall(result(0, YES) * 2)",
+    "unknown code": "s.sendall(result(4711, YES))",
+    "not ours": "s.sendall(result(1, YES))",
+    "control characters": "s.sendall(result(0, YES, grant='\\033[2J'))",
+    "endless frame": "s.sendall(struct.pack('>BBHI', 1, 17, 0, 2**32 - 1))",
+    "other version": "s.sendall(frame(17, b'', 2))",
+    "unknown type": "s.sendall(frame(99, b''))",
+    "request": "s.sendall(frame(1, body))",
+    "truncated": "s.sendall(result(0, YES)[:-3])",
+    "no orderly end": "s.sendall(result(0, YES)); time.sleep(10)",
+    "two codes": "s.sendall(code() * 2); time.sleep(1)",
+    "escape in code": "s.sendall(code('AB\\033]0;x\\007')); time.sleep(1)",
+    "http address": "s.sendall(code(uri='http\\n://a/')); time.sleep(1)",
+    "text for a QR code": "s.sendall(code(qr='Password:\\n')); time.sleep(1)",
+    "crash": "os.kill(os.getpid(), 11)",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_broker(host, idp, driver, name):
+    """I4, P1: whatever a broker says that is not exactly right refuses."""
+    broker(host, SPEAK + HOSTILE[name])
+    each = driver("alice", "auth")
+    assert each.result("auth") == AUTHINFO_UNAVAIL
+    assert "\x1b" not in each.child.before
+    assert "Password:" not in each.child.before
+
+
+def test_honest_stand_in(host, idp, driver):
+    """The stand-in above is let through when it says all the right things,
+    so that the refusals are for the reason given."""
+    broker(host, SPEAK + "s.sendall(result(0, YES))")
+    assert driver("alice", "auth").result("auth") == SUCCESS
+
+
+@pytest.mark.parametrize("what", ["missing", "not executable", "garbage"])
+def test_broker_cannot_run(host, idp, driver, what):
+    if what == "missing":
+        host.run("mv", BROKER, BROKER + ".away", check=True)
+    elif what == "not executable":
+        host.run("chmod", "644", BROKER, check=True)
+    else:
+        host.write(BROKER, "garbage", 0o755)
+    each = driver("alice", "auth", "acct")
+    assert "Local accounts still work." in each.until(r"error (.*?)\r").group(1)
+    assert each.result("auth") == AUTHINFO_UNAVAIL
+    assert each.result("acct") == AUTHINFO_UNAVAIL
+
+
+def test_helpers_are_sealed_off(host, idp, driver):
+    """E5, E14: ids, capabilities, environment, descriptors of our processes."""
+    each = driver("alice", "auth")
+    each.code()
+    broker_pid, worker_pid = host.helpers()
+
+    def proc(pid, name):
+        return host.run("cat", f"/proc/{pid}/{name}").stdout
+
+    def status(pid):
+        return dict(re.findall(r"(?m)^(\w+):\t(.*)$", proc(pid, "status")))
+
+    worker = status(worker_pid)
+    assert worker["Uid"].split() == ["990"] * 4
+    assert worker["Gid"].split() == ["990"] * 4
+    assert worker["Groups"].strip() == ""
+    for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(worker[capabilities], 16) == 0
+    assert worker["NoNewPrivs"] == "1" and worker["Seccomp"] == "2"
+    assert status(broker_pid)["NoNewPrivs"] == "1"
+    assert status(broker_pid)["Uid"].split() == ["0"] * 4
+    assert proc(worker_pid, "environ") == "LANG=C\0"
+    assert proc(broker_pid, "environ") == \
+        "LANG=C\0PATH=/usr/sbin:/usr/bin:/sbin:/bin\0"
+    for pid in (broker_pid, worker_pid):
+        listing = host.run("sh", "-c", f"cd /proc/{pid}/fd && for f in *; do "
+                           "echo $f $(readlink $f); done").stdout
+        fds = dict(line.split(" ", 1) for line in listing.splitlines())
+        assert [fds[number] for number in "012"] == ["/dev/null"] * 3
+        for target in fds.values():
+            assert target.startswith(("/dev/null", "socket:", "anon_inode:",
+                                      "pipe:")), fds
+
+
+def test_callers_surroundings_do_not_matter(host, idp, build, stack):
+    """E5, E9, E11: limits, mask, environment, folder of the caller."""
+    command = host.command(
+        "sh", "-c",
+        "umask 777; ulimit -n 12; ulimit -c unlimited; cd /tmp; "
+        "export SSL_CERT_FILE=/tmp/evil LD_DEBUG_OUTPUT=/tmp/x "
+        "SSLKEYLOGFILE=/tmp/keys https_proxy=http://127.0.0.1:9 "
+        "TZ=:/etc/shadow LC_ALL=tr_TR.UTF-8; exec \"$@\"", "sh",
+        os.path.join(build, "tests", "module", "pam_driver"), CONFDIR, "test",
+        "alice", "auth", "acct")
+    child = pexpect.spawn(command[0], command[1:], encoding="utf-8",
+                          timeout=20, dimensions=(60, 200), echo=False)
+    child.expect(r"info     Enter  (\S+)")
+    idp.control.approve("alice", child.match.group(1))
+    child.expect(r"auth (\d+)")
+    assert int(child.match.group(1)) == SUCCESS
+    child.expect(r"acct (\d+)")
+    assert int(child.match.group(1)) == SUCCESS
+    child.close(force=True)
+    assert host.run("ls", "/tmp/keys").returncode != 0
+    modes = host.run("find", "/var/lib/devauth/people", "-type", "f",
+                     "-printf", "%m\\n").stdout.split()
+    assert set(modes) == {"600"}
+    assert host.run("stat", "-c", "%a",
+                    "/var/lib/devauth/accounts.cdb").stdout.strip() == "644"

@@ -1,0 +1,252 @@
+"""A private test host on the machine at hand.
+
+    with Host(stage) as host:          # the staged installation, see build.py
+        host.configure(idp)            # devauth.conf, CA, NSS policy
+        host.pam("sshd")               # our lines in /etc/pam.d/sshd
+        host.start_sshd()
+        host.run("getent", "passwd", "alice")
+
+Everything lives in namespaces (mount, PID, UTS): a private /etc, /var, /home,
+/run and /dev over the machine's own. When the host is left, its process 1 ends
+and the kernel ends everything else in it.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+
+AUTH_LINE = ("auth [success=done ignore=ignore default=die] "
+             "pam_devauth.so {arguments}\n")
+ACCOUNT_LINE = ("account [success=ok ignore=ignore default=bad] "
+                "pam_devauth.so {arguments}\n")
+SESSION_LINES = ("session optional pam_devauth.so {arguments}\n"
+                 "session optional pam_mkhomedir.so umask=0077\n")
+
+PROFILE = {
+    "issuer": None,  # from the provider
+    "client_id": "devauth-public",
+    "ca_file": "/etc/devauth/idp-ca.pem",
+    "allow_loopback": "yes",
+    "min_interval": "1s",
+    "strip_domains": "example.com",
+    "allowed_groups": "staff",
+}
+
+
+def wait_until(condition, timeout=10, what="condition"):
+    """Polls until the condition holds; returns its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Host:
+    """See the head of the file."""
+
+    def __init__(self, stage, name="web1"):
+        self.stage = os.path.realpath(stage)
+        self.name = name
+        self.folder = tempfile.mkdtemp(prefix="devauth-host-")
+        self.work = os.path.join(self.folder, "work")
+        os.makedirs(self.work)
+        self.log_path = os.path.join(self.folder, "syslog")
+        self.sshd_port = None
+        self._errors = open(os.path.join(self.folder, "errors"), "wb")
+        self._unshare = None
+        self._sshd = None
+        self.init_pid = None
+
+    # Life
+
+    def start(self):
+        self._unshare = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--uts", "--fork",
+             "--kill-child=SIGKILL", sys.executable,
+             os.path.join(HERE, "host_init.py"), self.stage, self.work,
+             self.name, self.log_path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            # It grumbles about signals it cannot unblock.
+            stderr=open(os.path.join(self.folder, "errors"), "wb"), text=True)
+        if self._unshare.stdout.readline().strip() != "ready":
+            with open(os.path.join(self.folder, "errors"),
+                      encoding="utf-8") as file:
+                raise RuntimeError(
+                    f"the test host did not come up: {file.read()}")
+        pid = self._unshare.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            self.init_pid = int(f.read().split()[0])
+        return self
+
+    def stop(self):
+        if self._sshd is not None:
+            self._sshd.kill()
+            self._sshd.wait()
+        if self._unshare is not None:
+            os.kill(self.init_pid, signal.SIGKILL)
+            self._unshare.stdin.close()
+            self._unshare.wait()
+            self._unshare.stdout.close()
+        self._errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # Acting on the host
+
+    def command(self, *arguments):
+        """The command line that runs something on the host."""
+        return ["nsenter", "--target", str(self.init_pid), "--mount", "--pid",
+                "--uts", "--wd=/", "--", *arguments]
+
+    def run(self, *arguments, check=False, **more):
+        return subprocess.run(self.command(*arguments), check=check, text=True,
+                              stdin=more.pop("stdin", subprocess.DEVNULL),
+                              capture_output=True, timeout=60, **more)
+
+    def write(self, path, text, mode=0o644):
+        """Writes a file of the host, root's."""
+        self.run("sh", "-c",
+                 'umask 077; mkdir -p "${1%/*}"; cat >"$1"; chmod "$2" "$1"',
+                 "sh", path, f"{mode:o}", check=True, stdin=None, input=text)
+
+    def read(self, path):
+        return self.run("cat", path, check=True).stdout
+
+    def listing(self, *folders):
+        """Every file below the folders, for before-and-after comparisons."""
+        return self.run("find", *folders, "-type", "f").stdout.split()
+
+    # Configuration
+
+    def configure(self, idp, devauth=None, **profile):
+        """devauth.conf for the provider; a value of None drops a key."""
+        with open(idp.ca_file, encoding="ascii") as file:
+            self.write("/etc/devauth/idp-ca.pem", file.read())
+        settings = {**PROFILE, "issuer": idp.issuer, **profile}
+        lines = ["[devauth]"]
+        for key, value in {"remote": "allow", **(devauth or {})}.items():
+            lines.append(f"{key} = {value}")
+        lines.append("[profile test]")
+        for key, value in settings.items():
+            if value is not None:
+                lines.append(f"{key} = {value}")
+        self.write("/etc/devauth/devauth.conf", "\n".join(lines) + "\n")
+        self.run("devauth", "config", "apply", check=True)
+
+    def pam(self, service, arguments=""):
+        """Puts our lines where the documentation says; replaces earlier ones."""
+        path = f"/etc/pam.d/{service}"
+        text = re.sub(r"(?m)^.*pam_devauth\.so.*\n|^.*pam_mkhomedir\.so.*\n",
+                      "", self.read(path))
+        before = {"auth": AUTH_LINE, "account": ACCOUNT_LINE}
+        for kind, line in before.items():
+            anchor = rf"(?m)^@include common-{kind}$"
+            text = re.sub(anchor, line.format(arguments=arguments).rstrip("\n")
+                          + f"\n@include common-{kind}", text, count=1)
+        if service in ("sshd", "login"):
+            text += SESSION_LINES.format(arguments=arguments)
+        self.write(path, text)
+
+    def start_sshd(self, **options):
+        """A real sshd on loopback; returns its port."""
+        if self._sshd is not None:
+            self._sshd.kill()
+            self._sshd.wait()
+        self.sshd_port = free_port()
+        key = "/etc/ssh/devauth_test_key"
+        self.run("sh", "-c", f"test -e {key} || "
+                 f"ssh-keygen -q -t ed25519 -N '' -f {key}", check=True)
+        settings = {
+            "ListenAddress": "127.0.0.1",
+            "Port": self.sshd_port,
+            "HostKey": key,
+            "UsePAM": "yes",
+            "KbdInteractiveAuthentication": "yes",
+            "PasswordAuthentication": "no",
+            "AuthorizedKeysFile": "/etc/ssh/keys/%u",
+            "PrintMotd": "no",
+            "PrintLastLog": "no",
+            "LogLevel": "VERBOSE",
+            "PidFile": "none",
+            "Subsystem": "sftp internal-sftp",
+            **options,
+        }
+        self.write("/etc/ssh/devauth_test_config", "".join(
+            f"{name} {value}\n" for name, value in settings.items()))
+        self._sshd = subprocess.Popen(
+            self.command("/usr/sbin/sshd", "-D", "-f",
+                         "/etc/ssh/devauth_test_config"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
+        def answers():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.sshd_port)) == 0
+
+        wait_until(answers, what="sshd listens")
+        return self.sshd_port
+
+    def ssh_command(self, user, *command, options=()):
+        """A client that knows nobody's keys and asks nothing of its own."""
+        return ["ssh", "-F", "/dev/null", "-p", str(self.sshd_port),
+                "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null",
+                "-o", "GlobalKnownHostsFile=/dev/null",
+                "-o", "LogLevel=ERROR", "-o", "IdentityAgent=none",
+                "-o", "IdentitiesOnly=yes", *options,
+                f"{user}@127.0.0.1", *command]
+
+    # Looking at the host
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as file:
+            return file.read()
+
+    def audit(self):
+        """The audit lines so far: a dict each."""
+        lines = []
+        for line in self.log().splitlines():
+            match = re.search(r"devauth\[\d+\]: (event=.*)$", line)
+            if match:
+                pairs = re.findall(r'(\w+)=("[^"]*"|\S*)', match.group(1))
+                lines.append({key: value.strip('"') for key, value in pairs})
+        return lines
+
+    def processes(self, name):
+        """Processes of the host by the name of their executable."""
+        found = []
+        listing = self.run("sh", "-c", "for p in /proc/[0-9]*; do "
+                           "echo \"${p#/proc/} $(readlink $p/exe)\"; done")
+        for line in listing.stdout.splitlines():
+            pid, _, path = line.partition(" ")
+            if os.path.basename(path.split(" ")[0]) == name:
+                found.append(int(pid))
+        return found
+
+    def helpers(self):
+        """Our own processes."""
+        return self.processes("devauth-broker") + \
+            self.processes("devauth-worker")

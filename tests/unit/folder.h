@@ -1,0 +1,23 @@
+/*
+ * A private folder for a test, with a struct da_paths that points into it.
+ */
+#ifndef DA_TESTS_FOLDER_H
+#define DA_TESTS_FOLDER_H
+
+#include "core/paths.h"
+
+struct test_folder {
+	char root[64];
+	char texts[10][128];
+	struct da_paths paths;
+};
+
+/* Makes and removes it; fails the test when that does not work. */
+void test_folder_init(struct test_folder *folder);
+void test_folder_done(struct test_folder *folder);
+
+/* Writes root/name with that mode. */
+void test_folder_write(const struct test_folder *folder, const char *name,
+    unsigned int mode, const char *text);
+
+#endif

@@ -1,0 +1,292 @@
+/* store/config: the schema, every complaint with its line, the dump. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/algorithm.h"
+#include "folder.h"
+#include "store/config.h"
+#include "store/config_schema.h"
+
+#define PROFILE                                                                \
+	"[profile corp]\n"                                                     \
+	"issuer = https://login.example.com\n"                                 \
+	"client_id = devauth\n"
+
+static struct test_folder folder;
+static struct da_diag diag;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	test_folder_init(&folder);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	test_folder_done(&folder);
+	return 0;
+}
+
+static enum da_err
+load(const char *text, struct da_config **ret)
+{
+	test_folder_write(&folder, "devauth.conf", 0644, text);
+	*ret = NULL;
+	diag.text[0] = '\0';
+	return da_config_load(&folder.paths, ret, &diag);
+}
+
+static void
+test_minimal(void **state)
+{
+	struct da_config *config;
+	const struct da_profile *profile;
+
+	(void)state;
+	assert_int_equal(load(PROFILE "allowed_users = alice, bob carol\n",
+	    &config), DA_OK);
+	assert_int_equal(config->remote, DA_REMOTE_PUBLICKEY_FIRST);
+	assert_int_equal(config->login_deadline_s, 110);
+	assert_string_equal(config->home, "/home/%u");
+	assert_int_equal(da_config_profile(config, "", &profile, &diag), DA_OK);
+	assert_string_equal(profile->name, "corp");
+	assert_string_equal(profile->username_claim, "preferred_username");
+	assert_int_equal(profile->algorithms, DA_JOSE_ALG_ALL);
+	assert_int_equal(profile->allowed_users.count, 3);
+	assert_true(da_config_list_has(&profile->allowed_users, "bob"));
+	assert_false(da_config_list_has(&profile->allowed_users, "bo"));
+	assert_int_equal(profile->min_interval_s, 5);
+	assert_int_equal(da_config_profile(config, "other", &profile, &diag),
+	    DA_E_CONFIG);
+	da_config_free(config);
+}
+
+/* Every complaint names the line and says what to do. */
+static void
+test_complaints(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+	    {"", ":0: no [profile NAME]"},
+	    {"[devauth]\nremot = allow\n" PROFILE "allowed_users=\n",
+		":2: unknown key \"remot\"; did you mean \"remote\"?"},
+	    {"[devauth]\nzzz = 1\n", ":2: unknown key \"zzz\"; remove it"},
+	    {"remote = allow\n", ":1: keys stand in"},
+	    {"[other]\nremote = allow\n", ":2: keys stand in"},
+	    {"[devauth]\nremote = maybe\n",
+		":2: remote: must be publickey-first, allow, deny"},
+	    {"[devauth]\nremote = allow\nremote = deny\n",
+		":3: \"remote\" is given twice"},
+	    {"[devauth]\nlogin_deadline = 5\n",
+		":2: login_deadline: must be a time from 20s to 900s"},
+	    {"[devauth]\nlogin_deadline = soon\n", ":2: login_deadline"},
+	    {"[devauth]\nhome = home\n", ":2: home: must be an absolute path"},
+	    {"[devauth]\nwhat is this\n", ":2: neither"},
+	    {PROFILE, ":2: nobody is allowed"},
+	    {"[profile corp]\nclient_id = x\nallowed_users =\n",
+		":2: [profile corp] needs \"issuer = ...\""},
+	    {"[profile corp]\nissuer = http://x\n",
+		":2: issuer: must be an https:// address"},
+	    {"[profile corp]\nissuer = https://x/?a\n",
+		":2: issuer: must be an https:// address"},
+	    {"[profile Corp]\nissuer = https://x\n", ":2: a profile's name"},
+	    {PROFILE "allowed_users=\nclient_auth = client_secret_post\n",
+		":2: this client_auth needs"},
+	    {PROFILE "allowed_users=\nclient_secret_file = /x\n",
+		":2: a client_secret_file without"},
+	    {PROFILE "allowed_users=\nalgorithms = HS256\n",
+		":5: algorithms: must be RS256, PS256"},
+	    {PROFILE "allowed_users=\nalgorithms = none\n", ":5: algorithms"},
+	    {PROFILE "allowed_users=\nalgorithms =\n", "algorithms is empty"},
+	    {PROFILE "allowed_users=\nallow_loopback = true\n",
+		":5: allow_loopback: must be yes or no"},
+	    {PROFILE "allowed_groups = a\ngroups_claim =\n",
+		":2: allowed_groups needs a groups_claim"},
+	    {"[devauth]\ndefault_profile = b\n" PROFILE "allowed_users=\n",
+		":2: default_profile names"},
+	    {PROFILE "allowed_users = \xff\n", ":4: allowed_users: not print"},
+	};
+	struct da_config *config;
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		assert_int_equal(load(rows[i].text, &config), DA_E_CONFIG);
+		assert_null(config);
+		if (strstr(diag.text, rows[i].says) == NULL)
+			fail_msg("row %zu: \"%s\" lacks \"%s\"", i, diag.text,
+			    rows[i].says);
+		assert_non_null(strstr(diag.text, "devauth.conf:"));
+	}
+}
+
+static void
+test_bad_file(void **state)
+{
+	struct da_config *config = NULL;
+	char long_line[4000];
+
+	(void)state;
+	assert_int_equal(da_config_load(&folder.paths, &config, &diag),
+	    DA_E_CONFIG);
+	assert_non_null(strstr(diag.text, "cannot open"));
+	test_folder_write(&folder, "devauth.conf", 0666,
+	    PROFILE "allowed_users = alice\n");
+	assert_int_equal(da_config_load(&folder.paths, &config, &diag),
+	    DA_E_CONFIG);
+	assert_non_null(strstr(diag.text, "chmod it to 0644"));
+	memset(long_line, 'x', sizeof(long_line));
+	long_line[0] = '#';
+	long_line[sizeof(long_line) - 1] = '\0';
+	assert_int_equal(load(long_line, &config), DA_E_CONFIG);
+	assert_non_null(strstr(diag.text, ":1: line too long"));
+}
+
+static void
+test_several_profiles(void **state)
+{
+	struct da_config *config;
+	const struct da_profile *profile;
+
+	(void)state;
+	assert_int_equal(load(PROFILE "allowed_users=\n[profile b]\n"
+	    "issuer = https://b\nclient_id = b\nallowed_groups = g\n",
+	    &config), DA_OK);
+	assert_int_equal(da_config_profile(config, "", &profile, &diag),
+	    DA_E_CONFIG);
+	assert_int_equal(da_config_profile(config, "b", &profile, &diag),
+	    DA_OK);
+	assert_string_equal(profile->issuer, "https://b");
+	da_config_free(config);
+}
+
+static void
+dump(const char *text, bool explain, struct da_buf *ret)
+{
+	struct da_config *config;
+
+	da_buf_init(ret, 100000);
+	if (load(text, &config) != DA_OK)
+		fail_msg("%s", diag.text);
+	assert_int_equal(da_config_dump(config, explain, ret), DA_OK);
+	da_config_free(config);
+}
+
+static void
+test_dump_is_stable(void **state)
+{
+	struct da_buf first, second;
+
+	(void)state;
+	for (int explain = 0; explain <= 1; explain++) {
+		dump("[devauth]\nremote = deny\naccount_max_age = 12h\n"
+		     PROFILE "allowed_users = alice bob\nalgorithms = ES256\n",
+		    explain == 1, &first);
+		dump(da_buf_text(&first), explain == 1, &second);
+		assert_string_equal(da_buf_text(&first), da_buf_text(&second));
+		assert_non_null(strstr(da_buf_text(&first),
+		    "\naccount_max_age = 43200s\n"));
+		da_buf_done(&first);
+		da_buf_done(&second);
+	}
+}
+
+/* Every key of the schema is documented, dumped and read. */
+static void
+test_every_key_is_dumped(void **state)
+{
+	struct da_buf text;
+	char line[64];
+
+	(void)state;
+	dump(PROFILE "allowed_users = alice\n", true, &text);
+	for (size_t i = 0; i < da_config_profile_row_count; i++) {
+		(void)snprintf(line, sizeof(line), "\n%s =",
+		    da_config_profile_rows[i].key);
+		assert_non_null(strstr(da_buf_text(&text), line));
+		assert_true(strlen(da_config_profile_rows[i].help) > 10);
+	}
+	for (size_t i = 0; i < da_config_global_row_count; i++) {
+		(void)snprintf(line, sizeof(line), "\n%s =",
+		    da_config_global_rows[i].key);
+		assert_non_null(strstr(da_buf_text(&text), line));
+		assert_true(strlen(da_config_global_rows[i].help) > 10);
+	}
+	da_buf_done(&text);
+}
+
+static void
+test_secret_file(void **state)
+{
+	char text[512];
+	struct da_config *config;
+	const struct da_profile *profile;
+	struct da_buf secret;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), PROFILE
+	    "allowed_users=\nclient_auth = client_secret_basic\n"
+	    "client_secret_file = %s/secret\n", folder.root);
+	assert_int_equal(load(text, &config), DA_OK);
+	assert_int_equal(da_config_profile(config, "", &profile, &diag), DA_OK);
+	da_buf_init(&secret, DA_SECRET_MAX);
+	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
+	    &diag), DA_E_CONFIG);
+	test_folder_write(&folder, "secret", 0644, "s3cret\n");
+	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
+	    &diag), DA_E_CONFIG);
+	assert_null(strstr(diag.text, "s3cret"));
+	test_folder_write(&folder, "secret", 0600, "s3cret\n");
+	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
+	    &diag), DA_OK);
+	assert_string_equal(da_buf_text(&secret), "s3cret");
+	da_buf_clear(&secret);
+	test_folder_write(&folder, "secret", 0600, "\n");
+	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
+	    &diag), DA_E_CONFIG);
+	da_buf_done(&secret);
+	da_config_free(config);
+}
+
+/* The sample in conf/ is valid, and mentions no key that does not exist. */
+static void
+test_sample(void **state)
+{
+	struct da_config *config;
+	char text[16384];
+	FILE *file = fopen(DA_SAMPLE_CONFIG, "r");
+	size_t len;
+
+	(void)state;
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	(void)fclose(file);
+	if (load(text, &config) != DA_OK)
+		fail_msg("%s", diag.text);
+	da_config_free(config);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_minimal),
+	    TEST(test_complaints),
+	    TEST(test_bad_file),
+	    TEST(test_several_profiles),
+	    TEST(test_dump_is_stable),
+	    TEST(test_every_key_is_dumped),
+	    TEST(test_secret_file),
+	    TEST(test_sample),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* core/file and store/: files that root trusts, people, grants, cache. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "folder.h"
+#include "store/cache.h"
+#include "store/grant.h"
+#include "store/person.h"
+#include "store/record.h"
+
+static struct test_folder folder;
+static struct da_diag diag;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	test_folder_init(&folder);
+	diag = (struct da_diag){0};
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	test_folder_done(&folder);
+	return 0;
+}
+
+static const char *
+in_folder(const char *name)
+{
+	static char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder.root, name);
+	return path;
+}
+
+static enum da_err
+try_read(const char *name)
+{
+	const struct da_file_rule rule = {
+	    .owner = getuid(), .mode_max = 0644, .size_max = 16};
+	DA_CLEANUP(da_buf_done) struct da_buf buf;
+
+	da_buf_init(&buf, 100);
+	return da_file_read(in_folder(name), &rule, &buf, &diag);
+}
+
+/* F1: everything that is not a plain file of ours is refused, at once. */
+static void
+test_file_refuses(void **state)
+{
+	char other[160];
+
+	(void)state;
+	test_folder_write(&folder, "good", 0644, "fine");
+	assert_int_equal(try_read("good"), DA_OK);
+	assert_int_equal(try_read("absent"), DA_E_ABSENT);
+	test_folder_write(&folder, "open", 0664, "x");
+	assert_int_equal(try_read("open"), DA_E_UNSAFE_FILE);
+	assert_non_null(strstr(diag.text, "chmod"));
+	test_folder_write(&folder, "setuid", 04644, "x");
+	assert_int_equal(try_read("setuid"), DA_E_UNSAFE_FILE);
+	test_folder_write(&folder, "large", 0644, "12345678901234567");
+	assert_int_equal(try_read("large"), DA_E_TOO_LARGE);
+	assert_int_equal(symlink("good", in_folder("link")), 0);
+	assert_int_equal(try_read("link"), DA_E_UNSAFE_FILE);
+	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+	assert_int_equal(try_read("fifo"), DA_E_UNSAFE_FILE);
+	assert_int_equal(mkdir(in_folder("dir"), 0755), 0);
+	assert_int_equal(try_read("dir"), DA_E_UNSAFE_FILE);
+	(void)snprintf(other, sizeof(other), "%s/second", folder.root);
+	assert_int_equal(link(in_folder("good"), other), 0);
+	assert_int_equal(try_read("good"), DA_E_UNSAFE_FILE);
+	assert_non_null(strstr(diag.text, "hard links"));
+	if (getuid() == 0) {
+		test_folder_write(&folder, "theirs", 0644, "x");
+		assert_int_equal(chown(in_folder("theirs"), 65534, 0), 0);
+		assert_int_equal(try_read("theirs"), DA_E_UNSAFE_FILE);
+	}
+}
+
+static void
+test_file_refuses_parents(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("wide"), 0755), 0);
+	test_folder_write(&folder, "wide/file", 0644, "x");
+	assert_int_equal(try_read("wide/file"), DA_OK);
+	assert_int_equal(chmod(in_folder("wide"), 0777), 0);
+	assert_int_equal(try_read("wide/file"), DA_E_UNSAFE_FILE);
+	assert_int_equal(chmod(in_folder("wide"), 0755), 0);
+	assert_int_equal(symlink("wide", in_folder("via")), 0);
+	assert_int_equal(try_read("via/file"), DA_E_UNSAFE_FILE);
+	assert_int_equal(try_read("wide/../wide/file"), DA_E_UNSAFE_FILE);
+	assert_int_equal(try_read("wide//file"), DA_E_UNSAFE_FILE);
+}
+
+static int
+open_root(void)
+{
+	return open(folder.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void
+test_file_replace(void **state)
+{
+	int dir = open_root();
+	struct stat st;
+	mode_t mask = umask(0);
+
+	(void)state;
+	assert_int_equal(da_file_replace(dir, "new", 0600, "one", 3, &diag),
+	    DA_OK);
+	(void)umask(0777);
+	assert_int_equal(da_file_replace(dir, "new", 0600, "two", 3, &diag),
+	    DA_OK);
+	(void)umask(mask);
+	assert_int_equal(stat(in_folder("new"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(try_read("new"), DA_OK);
+	/* A link planted at the final name is replaced, not followed. */
+	test_folder_write(&folder, "victim", 0644, "untouched");
+	assert_int_equal(symlink("victim", in_folder("planted")), 0);
+	assert_int_equal(da_file_replace(dir, "planted", 0600, "x", 1, &diag),
+	    DA_OK);
+	assert_int_equal(stat(in_folder("victim"), &st), 0);
+	assert_int_equal(st.st_size, 9);
+	assert_int_equal(da_file_replace(dir, "a/b", 0600, "x", 1, &diag),
+	    DA_E_BUG);
+	(void)close(dir);
+}
+
+static void
+make_person(struct da_person *person, const char *name, const char *subject)
+{
+	da_person_init(person);
+	(void)snprintf(person->name, sizeof(person->name), "%s", name);
+	(void)snprintf(person->subject, sizeof(person->subject), "%s", subject);
+	(void)snprintf(person->issuer, sizeof(person->issuer),
+	    "https://login.example.com");
+	(void)snprintf(person->profile, sizeof(person->profile), "corp");
+	person->uid = 1900000000;
+	person->verified_at_s = 1790000000;
+	assert_int_equal(da_buf_put(&person->groups, "staff\0ops", 10), DA_OK);
+}
+
+static void
+test_person_round_trip(void **state)
+{
+	struct da_person out, in;
+
+	(void)state;
+	make_person(&out, "alice", "sub=1");
+	assert_int_equal(da_person_load(&folder.paths, "alice", &in, &diag),
+	    DA_E_ABSENT);
+	assert_int_equal(da_person_save(&folder.paths, &out, &diag), DA_OK);
+	assert_int_equal(da_person_load(&folder.paths, "alice", &in, &diag),
+	    DA_OK);
+	assert_string_equal(in.subject, "sub=1");
+	assert_string_equal(in.issuer, out.issuer);
+	assert_int_equal(in.uid, out.uid);
+	assert_int_equal(in.verified_at_s, out.verified_at_s);
+	assert_int_equal(in.groups.len, 10);
+	assert_memory_equal(in.groups.bytes, "staff\0ops", 10);
+	assert_false(in.locked);
+	da_person_done(&in);
+	da_person_done(&out);
+}
+
+/* N4: a name and an identity stay together. */
+static void
+test_person_pin(void **state)
+{
+	struct da_person alice, other;
+
+	(void)state;
+	make_person(&alice, "alice", "1");
+	assert_int_equal(da_person_save(&folder.paths, &alice, &diag), DA_OK);
+	assert_int_equal(da_person_save(&folder.paths, &alice, &diag), DA_OK);
+	make_person(&other, "alice", "2");
+	assert_int_equal(da_person_save(&folder.paths, &other, &diag),
+	    DA_E_PIN);
+	da_person_done(&other);
+	make_person(&other, "alicia", "1");
+	assert_int_equal(da_person_save(&folder.paths, &other, &diag),
+	    DA_E_PIN);
+	/* The same subject of another issuer is another identity. */
+	(void)snprintf(other.issuer, sizeof(other.issuer), "https://evil");
+	assert_int_equal(da_person_save(&folder.paths, &other, &diag), DA_OK);
+	(void)snprintf(alice.issuer, sizeof(alice.issuer), "https://evil2");
+	assert_int_equal(da_person_save(&folder.paths, &alice, &diag),
+	    DA_E_PIN);
+	da_person_done(&other);
+	da_person_done(&alice);
+}
+
+static void
+test_person_damaged(void **state)
+{
+	char digest[DA_RECORD_DIGEST_LEN + 1], name[64];
+	struct da_person person;
+	int dir;
+
+	(void)state;
+	make_person(&person, "alice", "1");
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	da_person_done(&person);
+	assert_int_equal(da_record_digest((const char *const[]){"alice"}, 1,
+	    digest), DA_OK);
+	(void)snprintf(name, sizeof(name), "people/%s.person", digest);
+	test_folder_write(&folder, name, 0600, "devauth-person=1\nname=ali");
+	assert_int_equal(da_person_load(&folder.paths, "alice", &person, &diag),
+	    DA_E_SYNTAX);
+	/* A damaged record is no licence to pin the name anew. */
+	make_person(&person, "alice", "1");
+	dir = open_root();
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag),
+	    DA_E_SYNTAX);
+	da_person_done(&person);
+	(void)close(dir);
+}
+
+static void
+test_grant(void **state)
+{
+	struct da_grant out, in;
+	char id[DA_GRANT_MAX + 1];
+
+	(void)state;
+	da_grant_init(&out);
+	da_person_done(&out.person);
+	make_person(&out.person, "alice", "1");
+	(void)snprintf(out.service, sizeof(out.service), "sshd");
+	(void)snprintf(out.gecos, sizeof(out.gecos), "Alice");
+	assert_int_equal(da_grant_create(&folder.paths, &out, id, &diag),
+	    DA_OK);
+	assert_int_equal(da_grant_load(&folder.paths, id, "bob", "sshd", &in,
+	    &diag), DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sudo", &in,
+	    &diag), DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths, "../../etc/passwd",
+	    "alice", "sshd", &in, &diag), DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths,
+	    "00000000000000000000000000000000", "alice", "sshd", &in, &diag),
+	    DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sshd", &in,
+	    &diag), DA_OK);
+	assert_string_equal(in.gecos, "Alice");
+	assert_string_equal(in.person.subject, "1");
+	assert_int_equal(in.person.groups.len, 10);
+	da_grant_done(&in);
+	assert_int_equal(da_grant_consume(&folder.paths, id, &diag), DA_OK);
+	assert_int_equal(da_grant_consume(&folder.paths, id, &diag),
+	    DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sshd", &in,
+	    &diag), DA_E_GRANT);
+	da_grant_done(&out);
+}
+
+static void
+test_cache(void **state)
+{
+	struct da_buf document, loaded;
+
+	(void)state;
+	da_buf_init(&document, 100);
+	da_buf_init(&loaded, 100);
+	assert_int_equal(da_buf_put_text(&document, "{\n\n}"), DA_OK);
+	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1000, 600, &document, &diag), DA_OK);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1600, &loaded, &diag), DA_OK);
+	assert_string_equal(da_buf_text(&loaded), "{\n\n}");
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1601, &loaded, &diag), DA_E_ABSENT);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 999, &loaded, &diag), DA_E_ABSENT);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://b", 1000, &loaded, &diag), DA_E_ABSENT);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_METADATA,
+	    "https://a", 1000, &loaded, &diag), DA_E_ABSENT);
+	/* 5 minutes at least, one day at most. */
+	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1000, 0, &document, &diag), DA_OK);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1300, &loaded, &diag), DA_OK);
+	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1000, INT64_MAX, &document, &diag), DA_OK);
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+	    "https://a", 1000 + 86401, &loaded, &diag), DA_E_ABSENT);
+	da_buf_done(&document);
+	da_buf_done(&loaded);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_file_refuses),
+	    TEST(test_file_refuses_parents),
+	    TEST(test_file_replace),
+	    TEST(test_person_round_trip),
+	    TEST(test_person_pin),
+	    TEST(test_person_damaged),
+	    TEST(test_grant),
+	    TEST(test_cache),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -208,6 +208,7 @@ da_broker_verdict(const struct da_wire_result *result)
 	if (err == DA_OK)
 		return result->verdict == DA_VERDICT_LET_IN ? DA_OK
 							    : DA_E_BROKER;
-	/* "Not ours" is decided before a broker is asked, never by one. */
-	return err == DA_E_IGNORE ? DA_E_BROKER : err;
+	/* "Not ours" is decided before a broker is asked, never by one; an
+	 * unknown number is a broker that we do not know. */
+	return err == DA_E_IGNORE || err == DA_E_WIRE ? DA_E_BROKER : err;
 }

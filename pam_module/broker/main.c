@@ -24,6 +24,7 @@
 #define CLIENT_SOCKET 3
 #define REQUEST_TIMEOUT_MS 5000
 #define ANSWER_TIMEOUT_MS 5000
+#define NOFILE_MAX 64
 
 static bool
 is_unix_socket(int fd)
@@ -40,8 +41,14 @@ static bool
 harden(void)
 {
 	const struct rlimit none = {0, 0};
-	const struct rlimit files = {64, 64};
+	struct rlimit files;
 
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return false;
+	if (files.rlim_max > NOFILE_MAX)
+		files.rlim_max = NOFILE_MAX;
+	if (files.rlim_cur > files.rlim_max)
+		files.rlim_cur = files.rlim_max;
 	return getuid() == da_paths.owner && geteuid() == da_paths.owner &&
 	    is_unix_socket(CLIENT_SOCKET) &&
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&

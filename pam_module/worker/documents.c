@@ -59,8 +59,8 @@ fetch_metadata(struct da_documents *documents, enum da_discovery_form form,
 	err = da_answer_check_status(answer.status, reason);
 	if (err != DA_OK)
 		return answer.status == 404 ? DA_E_ABSENT : err;
-	err = da_discovery_parse(&answer.body, documents->provider,
-	    &documents->endpoints, reason);
+	err = da_discovery_parse(
+	    &answer.body, documents->provider, &documents->endpoints, reason);
 	if (err == DA_OK)
 		keep(&answer, &documents->fetched.metadata,
 		    &documents->fetched.metadata_max_age_s);
@@ -111,8 +111,7 @@ da_documents_fetch_jwks(struct da_documents *documents,
 		err = da_answer_check_status(answer.status, reason);
 	if (err != DA_OK)
 		return err;
-	err = da_jwks_parse(
-	    answer.body.bytes, answer.body.len, &jwks, NULL);
+	err = da_jwks_parse(answer.body.bytes, answer.body.len, &jwks, NULL);
 	if (err == DA_E_NOMEM)
 		return err;
 	if (err != DA_OK) {

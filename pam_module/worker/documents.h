@@ -25,7 +25,7 @@ struct da_documents {
 	struct da_http *http;
 	const struct da_provider *provider;
 	struct da_endpoints endpoints;
-	struct da_jwks *jwks; /* NULL = none yet */
+	struct da_jwks *jwks;       /* NULL = none yet */
 	int64_t jwks_asked_mono_ms; /* 0 = never in this process */
 	bool jwks_refetched;
 	struct da_wire_metadata fetched; /* what the broker may cache */

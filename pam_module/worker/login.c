@@ -4,13 +4,11 @@
 #include <poll.h>
 #include <string.h>
 
+#include "core/algorithm.h"
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "http/http.h"
-#include "jose/jose.h"
-#include "json/json.h"
-#include "provider/claims.h"
 #include "provider/client_auth.h"
 #include "provider/device.h"
 #include "provider/device_flow.h"
@@ -18,13 +16,12 @@
 #include "provider/qr.h"
 #include "provider/token.h"
 #include "worker/documents.h"
+#include "worker/identify.h"
 
 #define SEND_TIMEOUT_MS 5000
-/* How far the clocks of host and provider may differ. */
-#define LEEWAY_S 60
 /* A form with a device code, all of it escaped, and the credentials. */
 #define FORM_MAX (3 * (DA_DEVICE_CODE_MAX + DA_SECRET_MAX + 4 * DA_URI_MAX))
-#define AUTHORIZATION_MAX (2 * DA_TOKEN_MAX)
+#define AUTHORIZATION_MAX (6 * (DA_CLAIM_MAX + DA_SECRET_MAX))
 
 struct login {
 	int broker;
@@ -65,8 +62,9 @@ da_login_check(const struct da_wire_start *start, struct da_diag *reason)
 	    start->client_auth > DA_CLIENT_SECRET_POST ||
 	    (start->client_auth != DA_CLIENT_NONE &&
 		start->client_secret.len == 0))
-		da_diag_set(reason, "client_id, client_auth and client secret "
-				    "do not fit together");
+		da_diag_set(reason,
+		    "client_id, client_auth and client secret "
+		    "do not fit together");
 	else if (start->username_claim[0] == '\0' ||
 	    (start->algorithms & DA_JOSE_ALG_ALL) == 0)
 		da_diag_set(reason, "username_claim or algorithms is empty");
@@ -111,8 +109,9 @@ post(struct login *login, const char *url, const struct da_client *client,
 	da_buf_init(&authorization, AUTHORIZATION_MAX);
 	err = da_client_auth_put(client, form, &authorization);
 	if (err == DA_E_CONFIG)
-		da_diag_set(&login->reason, "client_id or client secret cannot "
-					    "be sent as client_auth says");
+		da_diag_set(&login->reason,
+		    "client_id or client secret cannot "
+		    "be sent as client_auth says");
 	if (err != DA_OK)
 		return err;
 	if (authorization.len > 0)
@@ -137,8 +136,8 @@ request_device(struct login *login, const struct da_client *client,
 		    &form, &answer);
 	if (err != DA_OK)
 		return err;
-	err = da_device_answer_parse(answer.status, &answer.body,
-	    &login->provider, ret, &login->reason);
+	err = da_device_answer_parse(
+	    answer.status, &answer.body, &login->provider, ret, &login->reason);
 	*ret_secret_refused = err == DA_E_PROVIDER &&
 	    client->auth != DA_CLIENT_NONE &&
 	    da_device_refuses_secret(&answer.body);
@@ -168,12 +167,12 @@ send_device(struct login *login, const struct da_device_answer *answer)
 
 	da_buf_init(&device.qr, DA_QR_MAX);
 	if (err == DA_OK)
-		err = da_text_copy(
-		    answer->uri, device.uri, sizeof(device.uri));
+		err = da_text_copy(answer->uri, device.uri, sizeof(device.uri));
 	if (err == DA_OK && login->start->want_qr != 0)
 		err = da_qr_draw(answer->uri_complete[0] != '\0'
 			? answer->uri_complete
-			: answer->uri, &device.qr);
+			: answer->uri,
+		    &device.qr);
 	if (err == DA_OK)
 		err = da_wire_send(
 		    login->broker, DA_WIRE_DEVICE, &device, send_deadline());
@@ -193,8 +192,8 @@ prefetch_jwks(struct login *login, int64_t until_mono_ms)
 	da_documents_use_jwks(&login->documents, &login->start->jwks);
 	if (login->documents.jwks != NULL)
 		return DA_OK;
-	err = da_documents_fetch_jwks(
-	    &login->documents, until_mono_ms, &unused);
+	err =
+	    da_documents_fetch_jwks(&login->documents, until_mono_ms, &unused);
 	return err == DA_E_CANCELLED ? err : DA_OK;
 }
 
@@ -262,8 +261,8 @@ await_approval(struct login *login, const struct da_device_answer *device,
 		case DA_DEVICE_DONE:
 			return DA_OK;
 		default:
-			return end_reason(login, action.err,
-			    event.kind == DA_DEVICE_REFUSED);
+			return end_reason(
+			    login, action.err, event.kind == DA_DEVICE_REFUSED);
 		}
 		if (err != DA_OK)
 			return err;
@@ -271,106 +270,19 @@ await_approval(struct login *login, const struct da_device_answer *device,
 }
 
 static enum da_err
-verify_once(struct login *login, const struct da_token_answer *tokens,
-    struct da_wire_identity *identity, struct da_json **ret_claims)
-{
-	struct da_id_token_expect expect = {
-	    .issuer = login->start->issuer,
-	    .client_id = login->start->client_id,
-	    .algorithms = login->start->algorithms,
-	    .now_s = da_clock_wall_s(),
-	    .leeway_s = LEEWAY_S,
-	    .not_before_s = login->asked_s,
-	    .access_token = (const char *)tokens->access_token.bytes,
-	};
-
-	return da_id_token_verify((const char *)tokens->id_token.bytes,
-	    tokens->id_token.len, login->documents.jwks, &expect, ret_claims,
-	    identity->subject, &login->reason);
-}
-
-/* RFC 7517 and OpenID Connect Core 10.1.1: an unknown key may be a new one. */
-static enum da_err
-verify(struct login *login, const struct da_token_answer *tokens,
-    struct da_wire_identity *identity, struct da_json **ret_claims)
-{
-	enum da_err err = DA_OK;
-
-	if (login->documents.jwks == NULL)
-		err = da_documents_fetch_jwks(&login->documents,
-		    login->deadline_mono_ms, &login->reason);
-	if (err == DA_OK)
-		err = verify_once(login, tokens, identity, ret_claims);
-	if (err == DA_E_ABSENT &&
-	    da_documents_may_refetch(&login->documents)) {
-		err = da_documents_fetch_jwks(&login->documents,
-		    login->deadline_mono_ms, &login->reason);
-		if (err == DA_OK)
-			err = verify_once(login, tokens, identity, ret_claims);
-	}
-	if (err == DA_E_ABSENT || err == DA_E_TOO_LARGE) {
-		da_diag_set(&login->reason, err == DA_E_ABSENT
-			? "ID token: no published key fits it"
-			: "ID token: too large");
-		err = DA_E_TOKEN;
-	}
-	return err;
-}
-
-static enum da_err
-ask_userinfo(struct login *login, const struct da_token_answer *tokens,
-    const struct da_claims_wanted *wanted, struct da_claims_state *state,
-    struct da_wire_identity *identity)
-{
-	DA_CLEANUP(da_http_answer_done) struct da_http_answer answer = {0};
-	DA_CLEANUP(da_buf_done) struct da_buf authorization;
-	struct da_http_request request = {
-	    .url = login->documents.endpoints.userinfo,
-	    .deadline_mono_ms = login->deadline_mono_ms,
-	};
-	enum da_err err;
-
-	da_buf_init(&authorization, AUTHORIZATION_MAX);
-	err = da_buf_format(&authorization, "Bearer %s",
-	    (const char *)tokens->access_token.bytes);
-	request.authorization = da_buf_text(&authorization);
-	if (err == DA_OK)
-		err = da_http_send(
-		    login->http, &request, &answer, &login->reason);
-	if (err == DA_OK)
-		err = da_claims_take_userinfo(answer.status, &answer.body,
-		    wanted, state, identity, &login->reason);
-	return err;
-}
-
-static enum da_err
 identify(struct login *login, const struct da_token_answer *tokens,
     struct da_wire_identity *identity)
 {
-	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
-	struct da_claims_wanted wanted = {
-	    .username_claim = login->start->username_claim,
-	    .groups_claim = login->start->groups_claim,
-	    .need_groups = login->start->need_groups != 0,
+	struct da_identify order = {
+	    .start = login->start,
+	    .tokens = tokens,
+	    .http = login->http,
+	    .documents = &login->documents,
+	    .asked_s = login->asked_s,
+	    .deadline_mono_ms = login->deadline_mono_ms,
 	};
-	struct da_claims_state state = {0};
-	enum da_err err = verify(login, tokens, identity, &claims);
 
-	if (err == DA_OK)
-		err = da_text_copy(login->start->issuer, identity->issuer,
-		    sizeof(identity->issuer));
-	/* Checked by the verification: a date or absent. */
-	if (err == DA_OK &&
-	    da_json_get_int(claims, "auth_time", &identity->auth_time_s) !=
-		DA_OK)
-		identity->auth_time_s = 0;
-	if (err == DA_OK)
-		err = da_claims_take(
-		    claims, &wanted, &state, identity, &login->reason);
-	if (err == DA_OK && da_claims_lack(&wanted, &state) &&
-	    login->documents.endpoints.userinfo[0] != '\0')
-		err = ask_userinfo(login, tokens, &wanted, &state, identity);
-	return err != DA_OK ? err : da_claims_finish(&state, &login->reason);
+	return da_identify(&order, identity, &login->reason);
 }
 
 /* The documents are worth keeping only if they have led to a good end. */
@@ -424,8 +336,9 @@ da_login_run(int broker, const struct da_wire_start *start,
 	    .start = start,
 	    .http = http,
 	    .provider = {start->issuer, start->endpoint_hosts},
-	    .client = {start->client_id, (enum da_client_auth)start->client_auth,
-		start->secret_raw != 0, &start->client_secret},
+	    .client = {start->client_id,
+		(enum da_client_auth)start->client_auth, start->secret_raw != 0,
+		&start->client_secret},
 	    .deadline_mono_ms = deadline_mono_ms,
 	};
 	struct da_wire_identity identity = {0};
@@ -433,8 +346,8 @@ da_login_run(int broker, const struct da_wire_start *start,
 
 	da_buf_init(&identity.groups, DA_GROUPS_BYTES_MAX);
 	da_documents_init(&login.documents, http, &login.provider);
-	err = da_documents_load_metadata(
-	    &login.documents, &start->metadata, deadline_mono_ms, &login.reason);
+	err = da_documents_load_metadata(&login.documents, &start->metadata,
+	    deadline_mono_ms, &login.reason);
 	if (err == DA_OK)
 		err = approve(&login, &identity);
 	if (err == DA_OK)

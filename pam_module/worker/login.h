@@ -33,7 +33,7 @@ enum da_err da_login_run(int broker, const struct da_wire_start *start,
     struct da_http *http, int64_t deadline_mono_ms) DA_MUST_CHECK;
 
 /* Says FAILED as the last word. */
-enum da_err da_login_fail(int broker, enum da_err code, const char *reason)
-    DA_MUST_CHECK;
+enum da_err
+da_login_fail(int broker, enum da_err code, const char *reason) DA_MUST_CHECK;
 
 #endif

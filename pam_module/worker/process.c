@@ -15,9 +15,9 @@
 
 /* A login needs 12 ms; what runs for seconds is somebody else's program. */
 #define CPU_MAX_S 10
-/* Libraries map 60 MB, a login touches 13 MB of it. */
-#define ADDRESS_SPACE_MAX (512 * 1024 * 1024)
-#define DATA_MAX (64 * 1024 * 1024)
+/* Libraries and data map 20 MB, of which a login touches 12. */
+#define ADDRESS_SPACE_MAX (128 * 1024 * 1024)
+#define DATA_MAX (32 * 1024 * 1024)
 /* Socket, curl's wake-up pair, connections, resolver and CA files. */
 #define DESCRIPTORS_MAX 32
 
@@ -58,8 +58,8 @@ has_broker_socket(void)
 
 	return getsockopt(DA_WORKER_SOCKET, SOL_SOCKET, SO_DOMAIN, &domain,
 		   &domain_len) == 0 &&
-	    getsockopt(DA_WORKER_SOCKET, SOL_SOCKET, SO_TYPE, &type,
-		&type_len) == 0 &&
+	    getsockopt(
+		DA_WORKER_SOCKET, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
 	    domain == AF_UNIX && type == SOCK_STREAM;
 }
 

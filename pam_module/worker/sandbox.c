@@ -104,19 +104,39 @@ enter_landlock(bool ca_folder)
 /* What libcurl, OpenSSL and glibc do between the lock and the end. */
 static const int allowed[] = {
     /* the two conversations */
-    SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname),
-    SCMP_SYS(getsockopt), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvfrom),
-    SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
+    SCMP_SYS(connect),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendto),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(shutdown),
     /* descriptors that are open */
-    SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(newfstatat),
-    SCMP_SYS(read), SCMP_SYS(write),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
     /* memory, without making anything executable (see below) */
-    SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(munmap),
+    SCMP_SYS(brk),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mremap),
+    SCMP_SYS(munmap),
     /* time, chance, and the process itself */
-    SCMP_SYS(clock_gettime), SCMP_SYS(exit), SCMP_SYS(exit_group),
-    SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(getrandom),
-    SCMP_SYS(gettimeofday), SCMP_SYS(restart_syscall),
-    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(futex),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
 };
 
 static int

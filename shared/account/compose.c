@@ -1,6 +1,7 @@
 /*
- * Makes records. Whatever is wrong with the values is found by reading the
- * record as a reader would, in da_build_put_cell(), before it is written.
+ * Makes records.
+ * MUST check every text: readers only look whether it is there. Names and
+ * numbers are checked in da_build_put_cell(), by reading the record.
  */
 #include "account/compose.h"
 
@@ -44,8 +45,10 @@ da_compose_person(struct da_build *build,
 	uint8_t *at = value + DA_PERSON_HEAD;
 
 	if (!make_key(key, DA_KIND_PERSON, person->name, &cell) ||
-	    gecos_len > DA_GECOS_MAX || home_len > DA_PATH_MAX ||
-	    shell_len > DA_PATH_MAX)
+	    gecos_len > DA_GECOS_MAX ||
+	    !da_record_is_text(person->gecos, gecos_len) ||
+	    !da_record_is_path(person->home, home_len) ||
+	    !da_record_is_path(person->shell, shell_len))
 		return DA_E_RANGE;
 	da_format_put_u32(value + DA_PERSON_UID, person->uid);
 	da_format_put_u32(value + DA_PERSON_GID, person->gid);
@@ -53,7 +56,6 @@ da_compose_person(struct da_build *build,
 	da_format_put_u16(value + DA_PERSON_HOME_LEN, (uint16_t)home_len);
 	da_format_put_u16(value + DA_PERSON_SHELL_LEN, (uint16_t)shell_len);
 	value[DA_PERSON_FLAGS] = person->removed ? DA_FLAG_REMOVED : 0;
-	at = add_text(at, person->name, cell.key_len - 1);
 	at = add_text(at, person->gecos, gecos_len);
 	at = add_text(at, person->home, home_len);
 	at = add_text(at, person->shell, shell_len);
@@ -71,7 +73,7 @@ measure_members(const struct da_compose_group *group)
 	for (uint32_t i = 0; i < group->count; i++) {
 		size_t len = strnlen(group->members[i], DA_USER_MAX + 1);
 
-		if (len == 0 || len > DA_USER_MAX ||
+		if (!da_account_name_is_wellformed(group->members[i], len) ||
 		    (i > 0 &&
 			strcmp(group->members[i - 1], group->members[i]) >= 0))
 			return 0;
@@ -92,7 +94,7 @@ da_compose_group(struct da_build *build, const struct da_compose_group *group)
 	if (!make_key(key, DA_KIND_GROUP, group->name, &cell) ||
 	    (group->count > 0 && members_len == 0))
 		return DA_E_RANGE;
-	size = DA_GROUP_HEAD + group->count + cell.key_len + members_len;
+	size = DA_GROUP_HEAD + group->count + members_len;
 	if (size > UINT32_MAX)
 		return DA_E_RANGE;
 	value = calloc(1, size);
@@ -103,7 +105,7 @@ da_compose_group(struct da_build *build, const struct da_compose_group *group)
 	da_format_put_u32(value + DA_GROUP_MEMBERS_LEN, (uint32_t)members_len);
 	value[DA_GROUP_FLAGS] = group->removed ? DA_FLAG_REMOVED : 0;
 	lens = value + DA_GROUP_HEAD;
-	at = add_text(lens + group->count, group->name, cell.key_len - 1);
+	at = lens + group->count;
 	for (uint32_t i = 0; i < group->count; i++) {
 		lens[i] = (uint8_t)strlen(group->members[i]);
 		at = add_text(at, group->members[i], lens[i]);
@@ -139,11 +141,12 @@ da_compose_policy(struct da_build *build,
 {
 	uint8_t key = DA_KIND_POLICY, value[DA_POLICY_MAX] = {0};
 	struct da_cell cell = {.key = &key, .key_len = 1, .value = value};
-	struct da_record_policy check;
 	uint8_t *at = value + DA_POLICY_HEAD;
 
-	if (policy->home_len > DA_PATH_MAX || policy->shell_len > DA_PATH_MAX ||
-	    policy->allowed_len > DA_ALLOWED_MAX)
+	if (!da_record_is_path(policy->home, policy->home_len) ||
+	    !da_record_is_path(policy->shell, policy->shell_len) ||
+	    policy->allowed_len > DA_ALLOWED_MAX ||
+	    !da_record_is_text(policy->allowed, policy->allowed_len))
 		return DA_E_RANGE;
 	value[DA_POLICY_FLAGS] =
 	    (uint8_t)((policy->first_login ? DA_FLAG_FIRST_LOGIN : 0) |
@@ -155,7 +158,5 @@ da_compose_policy(struct da_build *build,
 	at = add_text(at, policy->shell, policy->shell_len);
 	at = add_text(at, policy->allowed, policy->allowed_len);
 	cell.value_len = (uint32_t)(at - value);
-	if (!da_record_read_policy(&cell, &check))
-		return DA_E_RANGE;
 	return da_build_put_cell(build, &cell);
 }

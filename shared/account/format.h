@@ -9,13 +9,13 @@
  *  f            "devauth" 01, then the generation the file was written as
  *               (8 bytes). Always the first record.
  *  p NAME       a person: uid, gid (4 each), lengths of gecos, home and shell
- *               (2 each), flags (1), zero (1), then the texts: name, gecos,
- *               home, shell, a NUL behind each. gid == uid means a private
- *               group of the same name, which has no record of its own.
+ *               (2 each), flags (1), zero (1), then gecos, home and shell, a
+ *               NUL behind each. gid == uid means a private group of the same
+ *               name, which has no record of its own.
  *  g NAME       a group: gid, number of members, length of the members' text
  *               (4 each), flags (1), zeros (3), one byte a member with the
- *               length of its name, then the texts: name, members in strcmp()
- *               order, a NUL behind each.
+ *               length of its name, then the members in strcmp() order, a NUL
+ *               behind each.
  *  u UID        position (4) in this file of the p record with this uid
  *  i GID        position (4) in this file of the g record with this gid
  *  m NAME       the gids (4 each) of the groups in this file that list this
@@ -96,7 +96,7 @@ enum da_format_kind {
 
 /* The largest value of a p and of a c record. */
 #define DA_PERSON_MAX                                                          \
-	(DA_PERSON_HEAD + DA_USER_MAX + DA_GECOS_MAX + 2 * DA_PATH_MAX + 4)
+	(DA_PERSON_HEAD + DA_GECOS_MAX + 2 * DA_PATH_MAX + 3)
 #define DA_POLICY_MAX (DA_POLICY_HEAD + 2 * DA_PATH_MAX + DA_ALLOWED_MAX + 3)
 
 static inline uint16_t

@@ -8,18 +8,19 @@
 #include <string.h>
 
 enum da_err
-da_layout_person(const struct da_record_person *person, char *buffer, size_t size,
-    struct da_account *ret)
+da_layout_person(const struct da_record_person *person, char *buffer,
+    size_t size, struct da_account *ret)
 {
-	char *at = buffer;
+	char *at = buffer + person->name_len + 1;
 
-	if (person->text_len > size)
+	if ((size_t)person->name_len + 1 + person->text_len > size)
 		return DA_E_RANGE;
-	memcpy(buffer, person->text, person->text_len);
+	memcpy(buffer, person->name, person->name_len);
+	at[-1] = '\0';
+	memcpy(at, person->text, person->text_len);
 	ret->uid = person->uid;
 	ret->gid = person->gid;
-	ret->name = at;
-	at += person->name_len + 1;
+	ret->name = buffer;
 	ret->gecos = at;
 	at += person->gecos_len + 1;
 	ret->home = at;
@@ -129,7 +130,8 @@ da_layout_group(const struct da_layout_group *found, char *buffer, size_t size,
 	result.name = pack(&packer, (size_t)group->name_len + 1);
 	if (result.name == NULL)
 		return DA_E_RANGE;
-	memcpy(result.name, group->name, (size_t)group->name_len + 1);
+	memcpy(result.name, group->name, group->name_len);
+	result.name[group->name_len] = '\0';
 	*ret = result;
 	return DA_OK;
 }

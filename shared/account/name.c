@@ -17,28 +17,38 @@ static const uint8_t places[256] = {
     ['-'] = INSIDE,
 };
 
+/* The length of what could be a name at the start of a text. */
+static size_t
+span_name(const char *text, size_t max)
+{
+	size_t len = 0;
+	uint8_t place = ANYWHERE;
+
+	while (len < max && (places[(unsigned char)text[len]] & place) == place) {
+		place = INSIDE;
+		len++;
+	}
+	return len;
+}
+
 bool
 da_account_name_is_wellformed(const char *name, size_t len)
 {
-	unsigned place = INSIDE;
+	return len > 0 && len <= DA_USER_MAX && span_name(name, len) == len;
+}
 
-	if (len == 0 || len > DA_USER_MAX ||
-	    places[(unsigned char)name[0]] != ANYWHERE)
-		return false;
-	for (size_t i = 1; i < len; i++)
-		place &= places[(unsigned char)name[i]];
-	return place == INSIDE;
+size_t
+da_account_name_measure(const char *name)
+{
+	size_t len = span_name(name, DA_USER_MAX);
+
+	return name[len] == '\0' ? len : 0;
 }
 
 enum da_err
 da_account_name_check(const char *name)
 {
-	size_t len = 0;
-
-	while (len <= DA_USER_MAX && name[len] != '\0')
-		len++;
-	return da_account_name_is_wellformed(name, len) ? DA_OK
-							: DA_E_BAD_NAME;
+	return da_account_name_measure(name) > 0 ? DA_OK : DA_E_BAD_NAME;
 }
 
 bool

@@ -45,7 +45,7 @@ is_visible(const struct da_view *view, const struct da_database *db,
 	if (db == &view->accounts)
 		return true;
 	return !da_database_knows(
-		   &view->accounts, ret->text, ret->name_len, ret->uid) &&
+		   &view->accounts, ret->name, ret->name_len, ret->uid) &&
 	    (ret->gid == ret->uid || !is_hidden_gid(view, ret->gid));
 }
 
@@ -63,8 +63,6 @@ find_person(const struct da_view *view, const char *name, size_t len,
 	const struct da_database *db = &view->accounts;
 	struct da_cell cell;
 
-	if (!da_account_name_is_wellformed(name, len))
-		return false;
 	if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell)) {
 		db = &view->directory;
 		if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell))
@@ -90,20 +88,14 @@ find_uid(const struct da_view *view, uint32_t uid, struct da_record_person *ret)
 	return read_person(view, db, &cell, ret) && ret->uid == uid;
 }
 
-/* The length of a name, or one too many when it is longer than names are. */
-static size_t
-measure(const char *name)
-{
-	return strnlen(name, DA_USER_MAX + 1);
-}
-
 enum da_err
 da_reader_find_name(const struct da_view *view, const char *name, char *buffer,
     size_t size, struct da_account *ret)
 {
 	struct da_record_person person;
+	size_t len = da_account_name_measure(name);
 
-	if (!find_person(view, name, measure(name), &person))
+	if (len == 0 || !find_person(view, name, len, &person))
 		return DA_E_ABSENT;
 	return da_layout_person(&person, buffer, size, ret);
 }
@@ -117,16 +109,6 @@ da_reader_find_uid(const struct da_view *view, uint32_t uid, char *buffer,
 	if (!find_uid(view, uid, &person))
 		return DA_E_ABSENT;
 	return da_layout_person(&person, buffer, size, ret);
-}
-
-static void
-make_private(const struct da_record_person *person, struct da_layout_group *ret)
-{
-	*ret = (struct da_layout_group){
-	    .group = {.name = person->text,
-		.name_len = person->name_len,
-		.gid = person->gid},
-	};
 }
 
 /* Reads a cell of accounts.cdb as a group and merges the directory's. */
@@ -166,16 +148,23 @@ read_shared_group(const struct da_view *view, const struct da_database *db,
 				     : read_directory_group(view, cell, ret);
 }
 
-/* The private group of a person's cell. */
+/* Reads a person's cell as the private group. *ret_private tells whether it
+ * stands for one, be it seen or not. */
 static bool
 read_private_group(const struct da_view *view, const struct da_database *db,
-    const struct da_cell *cell, struct da_layout_group *ret)
+    const struct da_cell *cell, bool *ret_private, struct da_layout_group *ret)
 {
 	struct da_record_person person;
+	bool good = da_record_read_person(cell, &person);
 
-	if (!read_person(view, db, cell, &person) || person.gid != person.uid)
+	*ret_private = !good || person.gid == person.uid;
+	if (!good || !*ret_private || !is_visible(view, db, &person))
 		return false;
-	make_private(&person, ret);
+	*ret = (struct da_layout_group){
+	    .group = {.name = person.name,
+		.name_len = person.name_len,
+		.gid = person.gid},
+	};
 	return true;
 }
 
@@ -186,14 +175,15 @@ find_group_in(const struct da_view *view, const struct da_database *db,
     const char *name, size_t len, bool *ret_known, struct da_layout_group *ret)
 {
 	struct da_cell cell;
+	bool found;
 
-	*ret_known = true;
-	if (da_database_find(db, DA_KIND_PERSON, name, len, &cell))
-		return read_private_group(view, db, &cell, ret);
-	if (da_database_find(db, DA_KIND_GROUP, name, len, &cell))
-		return read_shared_group(view, db, &cell, ret);
-	*ret_known = false;
-	return false;
+	if (da_database_find(db, DA_KIND_PERSON, name, len, &cell)) {
+		found = read_private_group(view, db, &cell, ret_known, ret);
+		if (*ret_known)
+			return found;
+	}
+	*ret_known = da_database_find(db, DA_KIND_GROUP, name, len, &cell);
+	return *ret_known && read_shared_group(view, db, &cell, ret);
 }
 
 static bool
@@ -201,14 +191,15 @@ find_gid_in(const struct da_view *view, const struct da_database *db,
     uint32_t gid, bool *ret_known, struct da_layout_group *ret)
 {
 	struct da_cell cell;
+	bool found;
 
-	*ret_known = true;
-	if (da_database_find_id(db, DA_KIND_UID, gid, &cell))
-		return read_private_group(view, db, &cell, ret);
-	if (da_database_find_id(db, DA_KIND_GID, gid, &cell))
-		return read_shared_group(view, db, &cell, ret);
-	*ret_known = false;
-	return false;
+	if (da_database_find_id(db, DA_KIND_UID, gid, &cell)) {
+		found = read_private_group(view, db, &cell, ret_known, ret);
+		if (*ret_known)
+			return found;
+	}
+	*ret_known = da_database_find_id(db, DA_KIND_GID, gid, &cell);
+	return *ret_known && read_shared_group(view, db, &cell, ret);
 }
 
 enum da_err
@@ -216,9 +207,11 @@ da_reader_find_group(const struct da_view *view, const char *name, char *buffer,
     size_t size, struct da_group *ret)
 {
 	struct da_layout_group found;
-	size_t len = measure(name);
+	size_t len = da_account_name_measure(name);
 	bool known;
 
+	if (len == 0)
+		return DA_E_ABSENT;
 	if (!find_group_in(
 		view, &view->accounts, name, len, &known, &found) &&
 	    (known ||
@@ -251,13 +244,15 @@ static void
 find_gids(const struct da_view *view, const struct da_database *db,
     const char *name, struct da_reader_gids *ret)
 {
-	size_t len = measure(name);
+	size_t len = da_account_name_measure(name);
 	struct da_record_person person;
 	struct da_cell cell;
 
 	ret->at = NULL;
 	ret->left = 0;
 	ret->directory = db == &view->directory;
+	if (len == 0 || db->bytes == NULL)
+		return;
 	/* What the directory says of the removed is hidden, too. */
 	if (ret->directory &&
 	    da_database_find(
@@ -369,11 +364,12 @@ da_reader_next_group(const struct da_view *view, uint64_t *position,
 	while (next_cell(view, &next, &cell)) {
 		const struct da_database *db = database_at(view, next);
 		struct da_layout_group found;
-		bool exists;
+		bool exists, private;
 		enum da_err err;
 
 		if (cell.key[0] == DA_KIND_PERSON)
-			exists = read_private_group(view, db, &cell, &found);
+			exists = read_private_group(
+			    view, db, &cell, &private, &found);
 		else
 			exists = cell.key[0] == DA_KIND_GROUP &&
 			    read_shared_group(view, db, &cell, &found);

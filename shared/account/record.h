@@ -1,7 +1,5 @@
 /*
- * The values in the database: taken apart and checked. The writer checks what
- * it is about to write with these same functions, so that nothing can be
- * written that would not be read.
+ * The values in the database: taken apart and checked.
  */
 #ifndef DA_ACCOUNT_RECORD_H
 #define DA_ACCOUNT_RECORD_H
@@ -12,13 +10,14 @@
 
 #include "account/database.h"
 
-/* A person; "text" is name, gecos, home and shell, a NUL behind each. */
+/* A person; "text" is gecos, home and shell, a NUL behind each. */
 struct da_record_person {
+	const char *name; /* without a NUL */
 	const char *text;
 	size_t text_len;
+	uint32_t name_len;
 	uint32_t uid;
 	uint32_t gid;
-	uint16_t name_len;
 	uint16_t gecos_len;
 	uint16_t home_len;
 	uint16_t shell_len;
@@ -27,13 +26,13 @@ struct da_record_person {
 
 /* A group; "members" are names in order, a NUL behind each. */
 struct da_record_group {
-	const char *name;
+	const char *name;    /* without a NUL */
 	const uint8_t *lens; /* of each member's name */
 	const char *members;
-	size_t members_len;
+	uint32_t name_len;
+	uint32_t members_len;
 	uint32_t count;
 	uint32_t gid;
-	uint16_t name_len;
 	bool removed;
 };
 
@@ -48,8 +47,9 @@ struct da_record_policy {
 	bool enumerate;
 };
 
-/* False unless the record is of that kind and everything in it keeps the
- * rules: names, usable ids, texts. The results borrow from the cell. */
+/* False unless the record is of that kind, has the length that it says, usable
+ * ids and a name that keeps the rule. The results borrow from the cell; they
+ * are undefined after false. */
 bool da_record_read_person(
     const struct da_cell *cell, struct da_record_person *ret);
 /* The same for a cell that was found by a name which keeps the rule. */
@@ -60,7 +60,8 @@ bool da_record_read_group(
 bool da_record_read_policy(
     const struct da_cell *cell, struct da_record_policy *ret);
 
-/* 0x20..0x7e without ':', which ends a field of /etc/passwd. */
+/* The rules of the texts, for the writer. 0x20..0x7e without ':', which ends a
+ * field of /etc/passwd. */
 bool da_record_is_text(const char *text, size_t len);
 
 /* A text that is an absolute path below the root, without "..". */

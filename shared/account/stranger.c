@@ -144,18 +144,16 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 	struct da_record_policy policy;
 	struct da_local local = {0};
 	struct da_cell cell;
-	size_t len;
+	size_t len = da_account_name_measure(name);
 	uint32_t uid;
 	enum da_err err;
 
-	if (da_account_name_check(name) != DA_OK ||
-	    (ask && !da_stranger_may_ask(paths)))
+	if (len == 0 || (ask && !da_stranger_may_ask(paths)))
 		return DA_E_ABSENT;
 	if (!da_database_find(
 		&view->accounts, DA_KIND_POLICY, "", 0, &cell) ||
 	    !da_record_read_policy(&cell, &policy) || !policy.first_login)
 		return DA_E_ABSENT;
-	len = strlen(name);
 	if (policy.allowed_len > 0 &&
 	    !da_record_list_has(policy.allowed, policy.allowed_len, name, len))
 		return DA_E_ABSENT;

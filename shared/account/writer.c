@@ -158,7 +158,7 @@ is_settled(const struct da_view *view, const struct da_account_entry *entry)
 	    !da_record_read_person(&cell, &person) || person.removed ||
 	    person.uid != entry->uid || person.gid != entry->uid)
 		return false;
-	at = person.text + person.name_len + 1;
+	at = person.text;
 	if (strcmp(at, entry->gecos) != 0)
 		return false;
 	at += person.gecos_len + 1;
@@ -305,8 +305,8 @@ set_removed(const struct da_paths *paths, const char *name, bool removed,
 		return DA_OK;
 	/* The view stays mapped until da_build_done(). */
 	person = (struct da_compose_person){
-	    .name = found.text,
-	    .gecos = found.text + found.name_len + 1,
+	    .name = name,
+	    .gecos = found.text,
 	    .uid = found.uid,
 	    .gid = found.gid,
 	    .removed = removed,

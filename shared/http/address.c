@@ -10,7 +10,7 @@
 
 enum verdict {
 	NEVER,
-	LOCAL,	  /* with allow_loopback only */
+	LOCAL,    /* with allow_loopback only */
 	EMBEDDED, /* as the IPv4 address inside */
 };
 
@@ -28,21 +28,19 @@ static const struct rule v4_rules[] = {
     {{169, 254, 169, 254}, 32, NEVER, 0}, /* metadata of most clouds */
     {{169, 254}, 16, LOCAL, 0},
     {{100, 100, 100, 200}, 32, NEVER, 0}, /* Alibaba's metadata */
-    {{168, 63, 129, 16}, 32, NEVER, 0},	  /* Azure's host */
-    {{224}, 3, NEVER, 0},		  /* multicast and reserved */
+    {{168, 63, 129, 16}, 32, NEVER, 0},   /* Azure's host */
+    {{224}, 3, NEVER, 0},                 /* multicast and reserved */
 };
 
 static const struct rule v6_rules[] = {
-    {{0}, 128, NEVER, 0},
-    {{[15] = 1}, 128, LOCAL, 0},
+    {{0}, 128, NEVER, 0}, {{[15] = 1}, 128, LOCAL, 0},
     {{0xfd, 0, 0x0e, 0xc2, [14] = 2, 0x54}, 128, NEVER, 0}, /* EC2 */
     {{0xfd, 0x20, 0, 0xce, [14] = 2, 0x54}, 128, NEVER, 0}, /* Google */
-    {{0xfe, 0x80}, 10, LOCAL, 0},
-    {{0xff}, 8, NEVER, 0},
-    {{[10] = 0xff, 0xff}, 96, EMBEDDED, 12},	/* mapped */
-    {{0}, 96, EMBEDDED, 12},			/* RFC 4291 2.5.5.1 */
-    {{0, 0x64, 0xff, 0x9b}, 96, EMBEDDED, 12},	/* NAT64, RFC 6052 */
-    {{0x20, 0x02}, 16, EMBEDDED, 2},		/* 6to4, RFC 3056 */
+    {{0xfe, 0x80}, 10, LOCAL, 0}, {{0xff}, 8, NEVER, 0},
+    {{[10] = 0xff, 0xff}, 96, EMBEDDED, 12},   /* mapped */
+    {{0}, 96, EMBEDDED, 12},                   /* RFC 4291 2.5.5.1 */
+    {{0, 0x64, 0xff, 0x9b}, 96, EMBEDDED, 12}, /* NAT64, RFC 6052 */
+    {{0x20, 0x02}, 16, EMBEDDED, 2},           /* 6to4, RFC 3056 */
 };
 
 static bool
@@ -170,8 +168,9 @@ da_address_lookup(const char *host, bool allow_loopback,
 	}
 	freeaddrinfo(found);
 	if (list[0] == '\0') {
-		da_diag_set(reason, "the name leads to an address that is not "
-				    "allowed");
+		da_diag_set(reason,
+		    "the name leads to an address that is not "
+		    "allowed");
 		return DA_E_UNREACHABLE;
 	}
 	memcpy(ret_list, list, sizeof(list));

@@ -34,7 +34,7 @@ bool da_address_is_allowed(const struct sockaddr *address, bool allow_loopback);
  * "192.0.2.1,[2001:db8::1]". Blocks as long as the system's resolver does;
  * starts no thread. DA_E_UNREACHABLE with a phrase of ours in "reason". */
 enum da_err da_address_lookup(const char *host, bool allow_loopback,
-    char ret_list[static DA_ADDRESS_LIST_MAX + 1], struct da_diag *reason)
-    DA_MUST_CHECK;
+    char ret_list[static DA_ADDRESS_LIST_MAX + 1],
+    struct da_diag *reason) DA_MUST_CHECK;
 
 #endif

@@ -14,12 +14,11 @@ struct da_buf;
  * are, every other byte as %XX, so that no value can become two fields (H9).
  * A space becomes %20, which form decoders and plain percent decoders read
  * alike. The errors of da_buf_put(). */
-enum da_err da_form_encode(struct da_buf *ret, const char *text)
-    DA_MUST_CHECK;
+enum da_err da_form_encode(struct da_buf *ret, const char *text) DA_MUST_CHECK;
 
 /* Appends one field, with "&" where needed. An empty or NULL value adds
  * nothing: parameters without a value count as omitted (RFC 6749 3.1). */
-enum da_err da_form_put(struct da_buf *form, const char *name,
-    const char *value) DA_MUST_CHECK;
+enum da_err da_form_put(
+    struct da_buf *form, const char *name, const char *value) DA_MUST_CHECK;
 
 #endif

@@ -147,6 +147,5 @@ da_http_header_take(struct da_http_headers *headers,
 	}
 	if (colon == NULL)
 		return DA_OK; /* the empty line at the end */
-	return take_field(
-	    headers, answer, line, (size_t)(colon - line), len);
+	return take_field(headers, answer, line, (size_t)(colon - line), len);
 }

@@ -14,9 +14,9 @@
 struct da_http_answer;
 
 struct da_http_headers {
-	size_t bytes;	 /* of all header lines, interim answers included */
-	size_t lengths;	 /* Content-Length fields of this answer */
-	int64_t idle_s;	 /* Keep-Alive: timeout=, -1 = not said */
+	size_t bytes;   /* of all header lines, interim answers included */
+	size_t lengths; /* Content-Length fields of this answer */
+	int64_t idle_s; /* Keep-Alive: timeout=, -1 = not said */
 };
 
 /* Takes one line as it came (with its CR LF, not terminated by NUL); a status
@@ -24,7 +24,6 @@ struct da_http_headers {
  * a NUL or a second Content-Length (RFC 9112 6.3: somebody on the way would
  * read another answer than we do). */
 enum da_err da_http_header_take(struct da_http_headers *headers,
-    struct da_http_answer *answer, const char *line, size_t len)
-    DA_MUST_CHECK;
+    struct da_http_answer *answer, const char *line, size_t len) DA_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 #include "http/http.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,18 +16,16 @@
 #include "core/text.h"
 #include "http/address.h"
 #include "http/header.h"
+#include "http/policy.h"
 #include "http/trouble.h"
 
-/* Debian's name for the folder that update-ca-certificates hashes. Looking one
- * CA up in it takes no time; parsing the bundle takes 36 ms. */
-#define CA_FOLDER "/etc/ssl/certs"
 /* How long curl may sleep when nothing happens; it wakes itself in time. */
 #define POLL_MS 1000
 
 struct host {
 	char name[DA_HOST_MAX + 1];
 	char addresses[DA_ADDRESS_LIST_MAX + 1]; /* "" = none */
-	struct da_diag reason;			 /* why there is none */
+	struct da_diag reason;                   /* why there is none */
 };
 
 struct da_http {
@@ -36,7 +35,8 @@ struct da_http {
 	bool allow_loopback;
 	int64_t timeout_ms;
 	int abort_fd;
-	int64_t idle_s; /* how long the server keeps connections, -1 = unknown */
+	int64_t
+	    idle_s; /* how long the server keeps connections, -1 = unknown */
 	struct host hosts[DA_HTTP_HOSTS_MAX];
 	size_t host_count;
 };
@@ -151,8 +151,7 @@ da_http_lookup(struct da_http *http, const char *host)
 
 /* The last word on an address, whatever led to it. */
 static curl_socket_t
-on_open_socket(
-    void *user, curlsocktype purpose, struct curl_sockaddr *address)
+on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct exchange *exchange = user;
 
@@ -215,45 +214,6 @@ on_ssl_ctx(CURL *easy, void *ssl_ctx, void *user)
 		if (code == CURLE_OK)                                          \
 			code = curl_easy_setopt(easy, (option), (value));      \
 	} while (0)
-
-static CURLcode
-set_policy(CURL *easy)
-{
-	CURLcode code = CURLE_OK;
-
-	SET(CURLOPT_PROTOCOLS_STR, "https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_NOPROXY, "*");
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTP09_ALLOWED, 0L);
-	SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_NOPROGRESS, 1L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_USERAGENT, "devauth/" DA_VERSION);
-	SET(CURLOPT_DNS_CACHE_TIMEOUT, -1L);
-	return code;
-}
-
-/* With the folder or a blob set, curl must be told to leave the bundle alone:
- * its built-in default would be parsed as well. */
-static CURLcode
-set_trust(CURL *easy, const struct da_buf *ca)
-{
-	CURLcode code = CURLE_OK;
-	struct curl_blob blob = {
-	    .data = ca->bytes, .len = ca->len, .flags = CURL_BLOB_NOCOPY};
-
-	SET(CURLOPT_CAINFO, NULL);
-	SET(CURLOPT_CAPATH, ca->len > 0 ? NULL : CA_FOLDER);
-	if (ca->len > 0)
-		SET(CURLOPT_CAINFO_BLOB, &blob);
-	return code;
-}
 
 static CURLcode
 set_callbacks(CURL *easy, struct exchange *exchange)
@@ -326,24 +286,34 @@ make_fields(struct exchange *exchange, const char *authorization)
 			    : append(&exchange->fields, da_buf_text(&line));
 }
 
-/* "host:port:addresses": curl then never resolves anything itself. */
+static bool
+is_literal(const char *host)
+{
+	struct in6_addr unused;
+
+	return inet_pton(AF_INET, host, &unused) == 1 ||
+	    inet_pton(AF_INET6, host, &unused) == 1;
+}
+
+/* "host:port:addresses": curl then never resolves anything itself. A literal
+ * address it reads on its own. */
 static enum da_err
 make_resolve(struct exchange *exchange, const char *url, struct da_diag *reason)
 {
 	const struct host *host = find_host(exchange->http, exchange->host);
 	DA_CLEANUP(da_buf_done) struct da_buf entry;
-	bool is_v6 = strchr(exchange->host, ':') != NULL;
 	enum da_err err;
 
+	da_buf_init(&entry, DA_HOST_MAX + DA_ADDRESS_LIST_MAX + 16);
 	if (host == NULL || host->addresses[0] == '\0') {
 		da_diag_set(reason, "%s",
 		    host != NULL ? host->reason.text : "name not found");
 		return DA_E_UNREACHABLE;
 	}
-	da_buf_init(&entry, DA_HOST_MAX + DA_ADDRESS_LIST_MAX + 16);
-	err = da_buf_format(&entry, "%s%s%s:%u:%s", is_v6 ? "[" : "",
-	    host->name, is_v6 ? "]" : "", da_text_uri_port(url),
-	    host->addresses);
+	if (is_literal(host->name))
+		return DA_OK;
+	err = da_buf_format(&entry, "%s:%u:%s", host->name,
+	    da_text_uri_port(url), host->addresses);
 	return err != DA_OK ? err
 			    : append(&exchange->resolve, da_buf_text(&entry));
 }
@@ -428,9 +398,7 @@ perform(struct exchange *exchange, const struct da_http_request *request,
 		return DA_E_UNREACHABLE;
 	}
 	curl_easy_reset(easy);
-	code = set_policy(easy);
-	if (code == CURLE_OK)
-		code = set_trust(easy, &exchange->http->ca);
+	code = da_http_set_policy(easy, &exchange->http->ca);
 	if (code == CURLE_OK)
 		code = set_callbacks(easy, exchange);
 	if (code == CURLE_OK)
@@ -456,8 +424,8 @@ da_http_send(struct da_http *http, const struct da_http_request *request,
 	*ret = (struct da_http_answer){.max_age_s = -1, .retry_after_s = -1};
 	da_buf_init(&ret->body, DA_BODY_MAX);
 	if (da_text_check_https(request->url) != DA_OK ||
-	    da_text_uri_host(request->url, exchange.host,
-		sizeof(exchange.host)) != DA_OK)
+	    da_text_uri_host(
+		request->url, exchange.host, sizeof(exchange.host)) != DA_OK)
 		return DA_E_BUG;
 	err = make_resolve(&exchange, request->url, reason);
 	if (err == DA_OK)

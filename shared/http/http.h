@@ -44,7 +44,7 @@ struct da_http_config {
 };
 
 struct da_http_request {
-	const char *url;	   /* da_text_check_https() accepts it */
+	const char *url;           /* da_text_check_https() accepts it */
 	const struct da_buf *form; /* body of a POST; NULL = GET */
 	const char *authorization; /* value of that header; NULL = none */
 	int64_t deadline_mono_ms;
@@ -56,7 +56,7 @@ struct da_http_answer {
 	struct da_buf body;
 	int64_t max_age_s;     /* Cache-Control; -1 = not said */
 	int64_t retry_after_s; /* -1 = not said */
-	bool may_pass;	       /* after DA_E_UNREACHABLE: trying later makes sense */
+	bool may_pass; /* after DA_E_UNREACHABLE: trying later makes sense */
 };
 
 /* Prepares libcurl and OpenSSL without reading any configuration file, and
@@ -65,16 +65,16 @@ struct da_http_answer {
 enum da_err da_http_setup(void) DA_MUST_CHECK;
 
 /* "config" is copied, config->ca included. DA_E_NOMEM. */
-enum da_err da_http_new(const struct da_http_config *config,
-    struct da_http **ret) DA_MUST_CHECK;
+enum da_err da_http_new(
+    const struct da_http_config *config, struct da_http **ret) DA_MUST_CHECK;
 void da_http_free(struct da_http *http);
 void da_http_freep(struct da_http **http);
 
 /* Looks a host up and remembers the outcome, good or bad, for the requests to
  * come. May block as long as the system's resolver does. DA_E_TOO_LARGE (over
  * DA_HTTP_HOSTS_MAX); a failed lookup is told by the requests. */
-enum da_err da_http_lookup(struct da_http *http, const char *host)
-    DA_MUST_CHECK;
+enum da_err
+da_http_lookup(struct da_http *http, const char *host) DA_MUST_CHECK;
 
 /* Sends a request and fills "ret" (release with da_http_answer_done(), also
  * after a failure). A reused connection that turns out to be dead before a
@@ -82,9 +82,9 @@ enum da_err da_http_lookup(struct da_http *http, const char *host)
  * DA_E_UNREACHABLE: no answer; "reason" says why and ret->may_pass whether it
  * may pass. DA_E_PROTOCOL: an answer, but not one of HTTP, or too large.
  * DA_E_CANCELLED: abort_fd. DA_E_CONFIG (CA file), DA_E_NOMEM, DA_E_BUG. */
-enum da_err da_http_send(struct da_http *http,
-    const struct da_http_request *request, struct da_http_answer *ret,
-    struct da_diag *reason) DA_MUST_CHECK;
+enum da_err
+da_http_send(struct da_http *http, const struct da_http_request *request,
+    struct da_http_answer *ret, struct da_diag *reason) DA_MUST_CHECK;
 
 void da_http_answer_done(struct da_http_answer *answer);
 

@@ -46,8 +46,8 @@ text_is(const struct da_json *value, const char *expected)
 
 /* RFC 7519 section 4.1.3: one text, or an array of texts. */
 static enum da_err
-check_audience(const struct da_json *claims, const char *client_id,
-    struct da_diag *diag)
+check_audience(
+    const struct da_json *claims, const char *client_id, struct da_diag *diag)
 {
 	const struct da_json *aud = da_json_member(claims, "aud");
 	const struct da_json *azp = da_json_member(claims, "azp");
@@ -94,8 +94,8 @@ get_date(const struct da_json *claims, const char *name, bool *ret_found,
 }
 
 static enum da_err
-get_needed_date(const struct da_json *claims, const char *name,
-    int64_t *ret_s, struct da_diag *diag)
+get_needed_date(const struct da_json *claims, const char *name, int64_t *ret_s,
+    struct da_diag *diag)
 {
 	bool found;
 	enum da_err err = get_date(claims, name, &found, ret_s, diag);
@@ -142,8 +142,7 @@ check_dates(const struct da_json *claims,
 	if (exp_s <= expect->now_s - expect->leeway_s)
 		return refuse(diag, "it has expired; are both clocks right?");
 	if (iat_s > latest_s)
-		return refuse(diag, "iat is in the future; "
-		    "are both clocks right?");
+		return refuse(diag, "iat is to come; are both clocks right?");
 	if (expect->not_before_s != 0 &&
 	    iat_s < expect->not_before_s - expect->leeway_s)
 		return refuse(diag, "it was issued before this sign-in began");
@@ -187,8 +186,8 @@ check_at_hash(const struct da_json *claims, uint32_t algorithm,
 
 /* OpenID Connect Core section 2: sub is ASCII, up to 255 characters. */
 static enum da_err
-get_subject(const struct da_json *claims, const char **ret,
-    struct da_diag *diag)
+get_subject(
+    const struct da_json *claims, const char **ret, struct da_diag *diag)
 {
 	const char *sub;
 
@@ -250,8 +249,8 @@ da_id_token_verify(const char *token, size_t len, const struct da_jwks *jwks,
 	da_buf_init(&payload, DA_TOKEN_MAX);
 	if (!is_expectation_sane(expect))
 		return DA_E_BUG;
-	err = da_jws_verify(token, len, jwks, expect->algorithms, &payload,
-	    &algorithm, diag);
+	err = da_jws_verify(
+	    token, len, jwks, expect->algorithms, &payload, &algorithm, diag);
 	if (err != DA_OK)
 		return err;
 	err = da_json_parse(payload.bytes, payload.len, &claims, diag);

@@ -30,8 +30,8 @@ uint32_t da_jose_alg_from_name(const char *name);
 
 /* base64url without padding (RFC 7515 section 2), strict: no other character,
  * no non-zero trailing bits. Appends to "ret". DA_E_SYNTAX and da_buf's. */
-enum da_err da_jose_base64url_decode(const char *text, size_t len,
-    struct da_buf *ret) DA_MUST_CHECK;
+enum da_err da_jose_base64url_decode(
+    const char *text, size_t len, struct da_buf *ret) DA_MUST_CHECK;
 
 /* The usable signature keys of a provider. */
 struct da_jwks;
@@ -44,20 +44,21 @@ struct da_jwks;
  * counts for every algorithm of its type. An empty result is fine. DA_E_SYNTAX
  * (not JSON, no array of objects under "keys"), DA_E_TOO_LARGE (over
  * DA_JWKS_KEYS_MAX keys, or as da_json_scan()), DA_E_NOMEM. */
-enum da_err da_jwks_parse(const void *bytes, size_t len,
-    struct da_jwks **ret, struct da_diag *diag) DA_MUST_CHECK;
+enum da_err da_jwks_parse(const void *bytes, size_t len, struct da_jwks **ret,
+    struct da_diag *diag) DA_MUST_CHECK;
 void da_jwks_free(struct da_jwks *jwks);
 void da_jwks_freep(struct da_jwks **jwks);
 size_t da_jwks_count(const struct da_jwks *jwks);
 
 /* What an ID token has to say to be ours. */
 struct da_id_token_expect {
-	const char *issuer;	/* exact */
-	const char *client_id;	/* in aud; azp too, where aud has others */
-	uint32_t algorithms;	/* allowed DA_JOSE_ALG_* */
-	int64_t now_s;		/* wall clock */
-	int64_t leeway_s;	/* of the clocks, to DA_JOSE_LEEWAY_MAX_S */
-	int64_t not_before_s;	/* iat before this (less leeway) is replayed; 0 = no check */
+	const char *issuer;    /* exact */
+	const char *client_id; /* in aud; azp too, where aud has others */
+	uint32_t algorithms;   /* allowed DA_JOSE_ALG_* */
+	int64_t now_s;         /* wall clock */
+	int64_t leeway_s;      /* of the clocks, to DA_JOSE_LEEWAY_MAX_S */
+	int64_t not_before_s;  /* iat before this (less leeway) is replayed; 0 =
+				  no check */
 	const char *access_token; /* for at_hash, when present; may be NULL */
 };
 

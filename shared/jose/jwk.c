@@ -90,8 +90,8 @@ get_octets(const struct da_json *jwk, const char *member, struct da_buf *ret)
 }
 
 static enum da_err
-get_number(const struct da_json *jwk, const char *member, size_t len_max,
-    BIGNUM **ret)
+get_number(
+    const struct da_json *jwk, const char *member, size_t len_max, BIGNUM **ret)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf octets;
 	enum da_err err;
@@ -107,10 +107,10 @@ get_number(const struct da_json *jwk, const char *member, size_t len_max,
 static enum da_err
 make_key(const char *type, OSSL_PARAM_BLD *bld, EVP_PKEY **ret)
 {
-	DA_CLEANUP(params_freep) OSSL_PARAM *params =
-	    OSSL_PARAM_BLD_to_param(bld);
-	DA_CLEANUP(pkey_ctx_freep) EVP_PKEY_CTX *ctx =
-	    EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	DA_CLEANUP(params_freep)
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+	DA_CLEANUP(pkey_ctx_freep)
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
 
 	if (params == NULL)
 		return DA_E_NOMEM;
@@ -193,8 +193,8 @@ import_rsa(const struct da_json *jwk, struct da_jwk *key)
 static enum da_err
 public_check(EVP_PKEY *pkey)
 {
-	DA_CLEANUP(pkey_ctx_freep) EVP_PKEY_CTX *ctx =
-	    EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	DA_CLEANUP(pkey_ctx_freep)
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 
 	if (ctx == NULL)
 		return DA_E_NOMEM;
@@ -224,10 +224,10 @@ import_ec_curve(const struct da_json *jwk, const char *group,
 	if (x_len != 1 + coordinate_len || point.len != x_len + coordinate_len)
 		return LEAVE_OUT;
 	if (bld == NULL ||
-	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
-		group, 0) != 1 ||
-	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
-		point.bytes, point.len) != 1)
+	    OSSL_PARAM_BLD_push_utf8_string(
+		bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
+	    OSSL_PARAM_BLD_push_octet_string(
+		bld, OSSL_PKEY_PARAM_PUB_KEY, point.bytes, point.len) != 1)
 		return DA_E_NOMEM;
 	err = make_key("EC", bld, &key->pkey);
 	return err == DA_OK ? public_check(key->pkey) : err;
@@ -312,8 +312,8 @@ import_okp(const struct da_json *jwk, struct da_jwk *key)
 	if (point.len != ED25519_LEN || is_small_order(point.bytes))
 		return LEAVE_OUT;
 	if (bld == NULL ||
-	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
-		point.bytes, point.len) != 1)
+	    OSSL_PARAM_BLD_push_octet_string(
+		bld, OSSL_PKEY_PARAM_PUB_KEY, point.bytes, point.len) != 1)
 		return DA_E_NOMEM;
 	key->algorithms = DA_JOSE_ALG_EDDSA;
 	err = make_key("ED25519", bld, &key->pkey);
@@ -416,8 +416,7 @@ add_key(struct da_jwks *jwks, const struct da_json *jwk)
 }
 
 static enum da_err
-add_keys(struct da_jwks *jwks, const struct da_json *keys,
-    struct da_diag *diag)
+add_keys(struct da_jwks *jwks, const struct da_json *keys, struct da_diag *diag)
 {
 	size_t count = da_json_array_len(keys);
 
@@ -445,8 +444,8 @@ add_keys(struct da_jwks *jwks, const struct da_json *keys,
 }
 
 enum da_err
-da_jwks_parse(const void *bytes, size_t len, struct da_jwks **ret,
-    struct da_diag *diag)
+da_jwks_parse(
+    const void *bytes, size_t len, struct da_jwks **ret, struct da_diag *diag)
 {
 	DA_CLEANUP(da_json_freep) struct da_json *document = NULL;
 	DA_CLEANUP(da_jwks_freep) struct da_jwks *jwks = NULL;

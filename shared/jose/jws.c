@@ -153,16 +153,16 @@ digest_verify(const struct da_jwk *key, const struct algorithm *algorithm,
 
 	if (ctx == NULL)
 		return DA_E_NOMEM;
-	if (EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, hash, NULL, NULL,
-		key->pkey, NULL) != 1)
+	if (EVP_DigestVerifyInit_ex(
+		ctx, &pkey_ctx, hash, NULL, NULL, key->pkey, NULL) != 1)
 		return DA_E_TOKEN;
 	/* RFC 7518 section 3.5: MGF1 with the same hash, which is OpenSSL's
 	 * default, and a salt of its length. */
 	if (algorithm->family == FAMILY_RSA_PSS &&
 	    (EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, RSA_PKCS1_PSS_PADDING) !=
 		    1 ||
-		EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx,
-		    RSA_PSS_SALTLEN_DIGEST) != 1))
+		EVP_PKEY_CTX_set_rsa_pss_saltlen(
+		    pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1))
 		return DA_E_TOKEN;
 	/* 0 and negative results are failures of different kinds. */
 	if (EVP_DigestVerify(ctx, signature, signature_len, bytes, len) != 1)
@@ -177,7 +177,8 @@ verify_ecdsa(const struct da_jwk *key, const struct algorithm *algorithm,
 {
 	uint8_t *der = NULL;
 	size_t der_len = 0;
-	enum da_err err = ecdsa_to_der(signature, signature_len, &der, &der_len);
+	enum da_err err =
+	    ecdsa_to_der(signature, signature_len, &der, &der_len);
 
 	if (err == DA_OK)
 		err = digest_verify(key, algorithm, bytes, len, der, der_len);
@@ -209,9 +210,9 @@ da_jws_verify_bytes(const struct da_jwk *key, uint32_t algorithm,
 
 	if (found == NULL || (key->algorithms & algorithm) == 0)
 		return DA_E_TOKEN;
-	expected = found->signature_len != 0 ?
-	    found->signature_len :
-	    (size_t)EVP_PKEY_get_size(key->pkey);
+	expected = found->signature_len;
+	if (expected == 0)
+		expected = (size_t)EVP_PKEY_get_size(key->pkey);
 	if (signature_len != expected)
 		return DA_E_TOKEN;
 	if (found->family == FAMILY_ECDSA)

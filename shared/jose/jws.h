@@ -20,7 +20,7 @@
 /* A public key and what it may be used for. */
 struct da_jwk {
 	EVP_PKEY *pkey;
-	char *kid;	     /* NULL when the key names none */
+	char *kid;           /* NULL when the key names none */
 	uint32_t algorithms; /* DA_JOSE_ALG_* of its type, or its own "alg" */
 };
 
@@ -46,8 +46,7 @@ enum da_err da_jws_verify_bytes(const struct da_jwk *key, uint32_t algorithm,
  * into "ret_payload" (which the caller has initialised) and the algorithm into
  * *ret_algorithm. The errors of da_id_token_verify(). */
 enum da_err da_jws_verify(const char *token, size_t len,
-    const struct da_jwks *jwks, uint32_t algorithms,
-    struct da_buf *ret_payload, uint32_t *ret_algorithm,
-    struct da_diag *diag) DA_MUST_CHECK;
+    const struct da_jwks *jwks, uint32_t algorithms, struct da_buf *ret_payload,
+    uint32_t *ret_algorithm, struct da_diag *diag) DA_MUST_CHECK;
 
 #endif

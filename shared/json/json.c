@@ -9,6 +9,10 @@
  *
  * struct da_json is json-c's struct json_object under another name. As in
  * json-c the value null is the NULL pointer.
+ *
+ * When memory runs out json-c 0.16 either crashes (a key it cannot copy), or
+ * reports success for half a document, which da_json_parse() finds out. Both
+ * end in a refusal.
  */
 #include "json/json.h"
 
@@ -58,7 +62,8 @@ add_totals(struct json_object *object, struct da_scan_totals *totals)
 
 		totals->members += len;
 		for (size_t i = 0; i < len; i++)
-			add_totals(json_object_array_get_idx(object, i), totals);
+			add_totals(
+			    json_object_array_get_idx(object, i), totals);
 	} else if (json_object_is_type(object, json_type_object)) {
 		json_object_object_foreach(object, key, value)
 		{
@@ -96,8 +101,8 @@ build(const char *bytes, int len, struct json_object **ret)
 }
 
 enum da_err
-da_json_parse(const void *bytes, size_t len, struct da_json **ret,
-    struct da_diag *diag)
+da_json_parse(
+    const void *bytes, size_t len, struct da_json **ret, struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf expanded;
 	struct da_scan_totals scanned, built = {0};
@@ -117,8 +122,7 @@ da_json_parse(const void *bytes, size_t len, struct da_json **ret,
 		return err;
 	ok = build(bytes, (int)len, &object);
 	add_totals(object, &built);
-	/* When memory runs out json-c 0.16 reports success, with members left
-	 * out or texts cut short. Only the totals show it. */
+	/* Members left out and texts cut short show in the totals only. */
 	if (!ok || built.members != scanned.members ||
 	    built.text_len != scanned.text_len) {
 		(void)json_object_put(object); /* the only reference */
@@ -228,8 +232,8 @@ da_json_bool(const struct da_json *json, bool *ret)
 }
 
 enum da_err
-da_json_get_text(const struct da_json *json, const char *key, size_t max,
-    const char **ret)
+da_json_get_text(
+    const struct da_json *json, const char *key, size_t max, const char **ret)
 {
 	const struct da_json *value = da_json_member(json, key);
 
@@ -245,8 +249,8 @@ da_json_get_int(const struct da_json *json, const char *key, int64_t *ret)
 }
 
 enum da_err
-da_json_get_int_tolerant(const struct da_json *json, const char *key,
-    int64_t *ret)
+da_json_get_int_tolerant(
+    const struct da_json *json, const char *key, int64_t *ret)
 {
 	const struct da_json *value = da_json_member(json, key);
 	const char *text;

@@ -80,11 +80,16 @@ take(struct scan *s, char c)
 	return true;
 }
 
+static bool
+is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void
 skip_space(struct scan *s)
 {
-	while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' ||
-	    *s->at == '\n' || *s->at == '\r'))
+	while (s->at < s->end && is_space(*s->at))
 		s->at++;
 }
 
@@ -269,8 +274,7 @@ remember_key(struct scan *s, struct span key)
 {
 	if (s->key_count == s->key_room) {
 		size_t room = s->key_room == 0 ? 64 : s->key_room * 2;
-		struct span *keys =
-		    reallocarray(s->keys, room, sizeof(*keys));
+		struct span *keys = reallocarray(s->keys, room, sizeof(*keys));
 
 		if (keys == NULL) {
 			s->why = "no memory";

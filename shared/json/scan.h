@@ -13,9 +13,9 @@
 #include "core/err.h"
 
 struct da_scan_totals {
-	size_t members;	 /* members of objects and elements of arrays */
+	size_t members;  /* members of objects and elements of arrays */
 	size_t text_len; /* bytes of all keys and texts, escapes resolved */
-	size_t pairs;	 /* surrogate pairs written as escapes */
+	size_t pairs;    /* surrogate pairs written as escapes */
 };
 
 /* da_json_scan() that also tells the totals of a document it accepts. */
@@ -24,7 +24,7 @@ enum da_err da_scan_document(const void *bytes, size_t len,
 
 /* Copies a document that was accepted, with UTF-8 in place of its escaped
  * surrogate pairs. da_buf's errors. */
-enum da_err da_scan_expand_pairs(const void *bytes, size_t len,
-    struct da_buf *ret) DA_MUST_CHECK;
+enum da_err da_scan_expand_pairs(
+    const void *bytes, size_t len, struct da_buf *ret) DA_MUST_CHECK;
 
 #endif

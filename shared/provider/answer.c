@@ -110,8 +110,7 @@ da_answer_take(long status, const struct da_buf *body, struct da_json **ret,
 	enum da_err err;
 
 	/* A body that says more than the status is believed first. */
-	err = da_answer_parse(
-	    body, &json, status_err == DA_OK ? reason : NULL);
+	err = da_answer_parse(body, &json, status_err == DA_OK ? reason : NULL);
 	if (err != DA_OK)
 		return status_err != DA_OK ? status_err : err;
 	err = da_answer_error(json, &error, reason);

@@ -33,8 +33,8 @@ enum da_err da_answer_explain(const char *error, struct da_diag *reason);
 /* What a status means when the body does not say: DA_OK for 2xx,
  * DA_E_UNREACHABLE for 408, 429 and 5xx, which may pass, else DA_E_PROTOCOL.
  * Redirects are not followed. */
-enum da_err da_answer_check_status(long status, struct da_diag *reason)
-    DA_MUST_CHECK;
+enum da_err
+da_answer_check_status(long status, struct da_diag *reason) DA_MUST_CHECK;
 
 /* All of it for a document that must be there: status, object, no error. */
 enum da_err da_answer_take(long status, const struct da_buf *body,

@@ -55,8 +55,8 @@ take_username(const struct da_json *claims, const char *claim,
 		return refuse(DA_E_TOKEN, reason,
 		    "the e-mail address that names the person is not verified");
 	state->username = true;
-	return da_text_copy(text, identity->username,
-	    sizeof(identity->username));
+	return da_text_copy(
+	    text, identity->username, sizeof(identity->username));
 }
 
 static enum da_err
@@ -104,12 +104,12 @@ take_groups(const struct da_json *claims, const char *claim,
 	DA_CLEANUP(da_buf_done) struct da_buf groups;
 	enum da_err err;
 
+	da_buf_init(&groups, DA_GROUPS_BYTES_MAX);
 	if (value == NULL) {
 		if (are_elsewhere(claims, claim))
 			state->groups_elsewhere = true;
 		return DA_OK;
 	}
-	da_buf_init(&groups, DA_GROUPS_BYTES_MAX);
 	err = put_groups(value, &groups);
 	if (err == DA_E_NOMEM)
 		return err;
@@ -154,8 +154,7 @@ da_claims_take(const struct da_json *claims,
 		    claims, wanted->groups_claim, state, identity, reason);
 	if (err != DA_OK)
 		return err;
-	take_for_show(
-	    claims, "name", identity->name, sizeof(identity->name));
+	take_for_show(claims, "name", identity->name, sizeof(identity->name));
 	if (is_email_verified(claims))
 		take_for_show(
 		    claims, "email", identity->email, sizeof(identity->email));
@@ -163,8 +162,8 @@ da_claims_take(const struct da_json *claims,
 }
 
 bool
-da_claims_lack(const struct da_claims_wanted *wanted,
-    const struct da_claims_state *state)
+da_claims_lack(
+    const struct da_claims_wanted *wanted, const struct da_claims_state *state)
 {
 	bool want_groups = wanted->groups_claim[0] != '\0' &&
 	    (wanted->need_groups || state->groups_elsewhere);

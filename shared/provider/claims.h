@@ -21,7 +21,7 @@ struct da_json;
 struct da_claims_wanted {
 	const char *username_claim;
 	const char *groups_claim; /* "" = not asked for */
-	bool need_groups;	  /* a rule depends on them */
+	bool need_groups;         /* a rule depends on them */
 };
 
 /* What has been found so far. All false at the start. */
@@ -45,8 +45,8 @@ enum da_err da_claims_take(const struct da_json *claims,
     struct da_wire_identity *identity, struct da_diag *reason) DA_MUST_CHECK;
 
 /* Whether userinfo has to be asked (providers.md 10). */
-bool da_claims_lack(const struct da_claims_wanted *wanted,
-    const struct da_claims_state *state);
+bool da_claims_lack(
+    const struct da_claims_wanted *wanted, const struct da_claims_state *state);
 
 /* Checks and takes a userinfo answer: an object with our subject (N18).
  * DA_E_UNREACHABLE, DA_E_PROTOCOL, and the errors of da_claims_take(). */
@@ -55,7 +55,7 @@ enum da_err da_claims_take_userinfo(long status, const struct da_buf *body,
     struct da_wire_identity *identity, struct da_diag *reason) DA_MUST_CHECK;
 
 /* The last check: nothing that is needed is missing. DA_E_TOKEN. */
-enum da_err da_claims_finish(const struct da_claims_state *state,
-    struct da_diag *reason) DA_MUST_CHECK;
+enum da_err da_claims_finish(
+    const struct da_claims_state *state, struct da_diag *reason) DA_MUST_CHECK;
 
 #endif

@@ -91,8 +91,7 @@ is_same_host(const char *one, const char *other)
 	char a[DA_HOST_MAX + 1], b[DA_HOST_MAX + 1];
 
 	return da_text_uri_host(one, a, sizeof(a)) == DA_OK &&
-	    da_text_uri_host(other, b, sizeof(b)) == DA_OK &&
-	    strcmp(a, b) == 0;
+	    da_text_uri_host(other, b, sizeof(b)) == DA_OK && strcmp(a, b) == 0;
 }
 
 static enum da_err
@@ -115,8 +114,8 @@ take_addresses(const struct da_json *json, const struct da_provider *provider,
 	err = da_text_copy(uri, ret->uri, sizeof(ret->uri));
 	if (err != DA_OK)
 		return err;
-	if (da_json_get_text(json, "verification_uri_complete", DA_URI_MAX,
-		&uri) == DA_OK &&
+	if (da_json_get_text(
+		json, "verification_uri_complete", DA_URI_MAX, &uri) == DA_OK &&
 	    da_text_check_https(uri) == DA_OK && is_same_host(uri, ret->uri))
 		DA_IGNORE(da_text_copy(
 		    uri, ret->uri_complete, sizeof(ret->uri_complete)));

@@ -25,8 +25,8 @@ struct da_device_answer {
 	char user_code[DA_USER_CODE_MAX + 1]; /* as sent, printable ASCII */
 	char uri[DA_URI_MAX + 1];
 	char uri_complete[DA_URI_MAX + 1]; /* "" = none that is fit for use */
-	int64_t expires_in_s;		   /* 1 to DA_CODE_LIFE_MAX_S */
-	int64_t interval_s;		   /* as announced; -1 = not said */
+	int64_t expires_in_s;              /* 1 to DA_CODE_LIFE_MAX_S */
+	int64_t interval_s;                /* as announced; -1 = not said */
 };
 
 /* Appends scope and device_name, where there are any. */

@@ -17,10 +17,10 @@ void
 da_device_flow_init(
     struct da_device_flow *flow, const struct da_device_terms *terms)
 {
-	int64_t min_s = clamp(terms->min_interval_s, DA_INTERVAL_FLOOR_S,
-	    DA_INTERVAL_MAX_S);
-	int64_t interval_s = terms->interval_s >= 0 ? terms->interval_s
-						    : DA_INTERVAL_DEFAULT_S;
+	int64_t min_s = clamp(
+	    terms->min_interval_s, DA_INTERVAL_FLOOR_S, DA_INTERVAL_MAX_S);
+	int64_t interval_s =
+	    terms->interval_s >= 0 ? terms->interval_s : DA_INTERVAL_DEFAULT_S;
 	int64_t life_s = clamp(terms->expires_in_s, 0, DA_CODE_LIFE_MAX_S);
 
 	*flow = (struct da_device_flow){
@@ -29,8 +29,8 @@ da_device_flow_init(
 	    .deadline_mono_ms = terms->deadline_mono_ms,
 	    .last = {.kind = DA_DEVICE_WAIT},
 	};
-	flow->next_mono_ms = terms->answered_mono_ms + flow->interval_ms +
-	    DA_DEVICE_MARGIN_MS;
+	flow->next_mono_ms =
+	    terms->answered_mono_ms + flow->interval_ms + DA_DEVICE_MARGIN_MS;
 }
 
 static struct da_device_action
@@ -82,9 +82,8 @@ wait_or_poll(struct da_device_flow *flow, int64_t now_mono_ms)
 static int64_t
 pause_ms(const struct da_device_flow *flow, int64_t retry_after_s)
 {
-	unsigned int doublings = flow->troubles < DOUBLINGS_MAX
-	    ? flow->troubles
-	    : DOUBLINGS_MAX;
+	unsigned int doublings =
+	    flow->troubles < DOUBLINGS_MAX ? flow->troubles : DOUBLINGS_MAX;
 	int64_t most = flow->interval_ms > DA_DEVICE_BACKOFF_MAX_MS
 	    ? flow->interval_ms
 	    : DA_DEVICE_BACKOFF_MAX_MS;

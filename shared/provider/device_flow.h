@@ -25,7 +25,7 @@
 #define DA_DEVICE_BACKOFF_MAX_MS 60000
 
 enum da_device_event_kind {
-	DA_DEVICE_TIME,	     /* nothing happened but time */
+	DA_DEVICE_TIME,      /* nothing happened but time */
 	DA_DEVICE_PENDING,   /* authorization_pending */
 	DA_DEVICE_SLOW_DOWN, /* slow_down, or HTTP 429 */
 	DA_DEVICE_TROUBLE,   /* no answer, or one that tells nothing */
@@ -65,7 +65,7 @@ struct da_device_flow {
 };
 
 struct da_device_terms {
-	int64_t interval_s;	/* as announced; -1 = not said: 5 */
+	int64_t interval_s;     /* as announced; -1 = not said: 5 */
 	int64_t min_interval_s; /* of the profile */
 	int64_t expires_in_s;
 	int64_t answered_mono_ms; /* when the device answer came */

@@ -100,8 +100,10 @@ take_endpoint(const struct da_json *document,
 		return DA_E_PROTOCOL;
 	}
 	if (!da_provider_has_host(provider, uri)) {
-		da_diag_set(reason, "%s is on a host that endpoint_hosts does "
-				    "not list", member);
+		da_diag_set(reason,
+		    "%s is on a host that endpoint_hosts does "
+		    "not list",
+		    member);
 		return DA_E_PROTOCOL;
 	}
 	return da_text_copy(uri, ret, DA_URI_MAX + 1);
@@ -131,8 +133,9 @@ take_endpoints(const struct da_json *document,
 		return DA_E_PROVIDER;
 	}
 	if (ret->token[0] == '\0' || ret->jwks[0] == '\0') {
-		da_diag_set(reason, "its metadata lacks token_endpoint or "
-				    "jwks_uri");
+		da_diag_set(reason,
+		    "its metadata lacks token_endpoint or "
+		    "jwks_uri");
 		return DA_E_PROTOCOL;
 	}
 	return DA_OK;

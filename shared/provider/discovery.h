@@ -28,7 +28,7 @@ struct da_endpoints {
 /* The two places where metadata may be found, in the order of asking. */
 enum da_discovery_form {
 	DA_DISCOVERY_OPENID, /* ISSUER/.well-known/openid-configuration */
-	DA_DISCOVERY_OAUTH, /* RFC 8414 3.1: before the issuer's path */
+	DA_DISCOVERY_OAUTH,  /* RFC 8414 3.1: before the issuer's path */
 };
 
 /* The address of the document. DA_E_CONFIG when the issuer is no https

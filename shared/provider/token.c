@@ -146,9 +146,9 @@ take_tokens(const struct da_json *json, struct da_token_answer *ret,
 	if (err == DA_E_NOMEM)
 		return refused(err);
 	if (err != DA_OK) {
-		da_diag_set(reason, err == DA_E_ABSENT
-			? "no ID token (is openid in the scope?)"
-			: "no usable ID token");
+		da_diag_set(reason,
+		    err == DA_E_ABSENT ? "no ID token (is openid in the scope?)"
+				       : "no usable ID token");
 		return refused(DA_E_TOKEN);
 	}
 	return go_on(DA_DEVICE_TOKENS, -1);

@@ -14,7 +14,7 @@
 #include "provider/device_flow.h"
 
 struct da_token_answer {
-	struct da_device_event event; /* for da_device_flow_step() */
+	struct da_device_event event;  /* for da_device_flow_step() */
 	struct da_secret access_token; /* with DA_DEVICE_TOKENS only */
 	struct da_secret id_token;
 };

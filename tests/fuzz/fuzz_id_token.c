@@ -22,7 +22,7 @@
 
 #define HEADER "{\"alg\":\"EdDSA\"}"
 #define PAYLOAD                                                                \
-	"{\"iss\":\"https://a.example\",\"sub\":\"s\",\"aud\":\"c\","         \
+	"{\"iss\":\"https://a.example\",\"sub\":\"s\",\"aud\":\"c\","          \
 	"\"iat\":1750000000,\"exp\":1750000300}"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

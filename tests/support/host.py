@@ -64,6 +64,8 @@ class Host:
 
     def __init__(self, stage, name="web1"):
         self.stage = os.path.realpath(stage)
+        if not os.path.isdir(self.stage):
+            raise RuntimeError(f"no installation at {stage}: run tests/run")
         self.name = name
         self.folder = tempfile.mkdtemp(prefix="devauth-host-")
         self.work = os.path.join(self.folder, "work")
@@ -89,8 +91,9 @@ class Host:
         if self._unshare.stdout.readline().strip() != "ready":
             with open(os.path.join(self.folder, "errors"),
                       encoding="utf-8") as file:
-                raise RuntimeError(
-                    f"the test host did not come up: {file.read()}")
+                why = file.read()
+            self.stop()
+            raise RuntimeError(f"the test host did not come up: {why}")
         pid = self._unshare.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             self.init_pid = int(f.read().split()[0])
@@ -101,7 +104,8 @@ class Host:
             self._sshd.kill()
             self._sshd.wait()
         if self._unshare is not None:
-            os.kill(self.init_pid, signal.SIGKILL)
+            if self.init_pid is not None:
+                os.kill(self.init_pid, signal.SIGKILL)
             self._unshare.stdin.close()
             self._unshare.wait()
             self._unshare.stdout.close()
@@ -129,7 +133,8 @@ class Host:
     def write(self, path, text, mode=0o644):
         """Writes a file of the host, root's."""
         self.run("sh", "-c",
-                 'umask 077; mkdir -p "${1%/*}"; cat >"$1"; chmod "$2" "$1"',
+                 'umask 022; mkdir -p "${1%/*}"; umask 077; '
+                 'cat >"$1"; chmod "$2" "$1"',
                  "sh", path, f"{mode:o}", check=True, stdin=None, input=text)
 
     def read(self, path):
@@ -207,15 +212,18 @@ class Host:
                 return probe.connect_ex(("127.0.0.1", self.sshd_port)) == 0
 
         wait_until(answers, what="sshd listens")
+        with open(f"{self.folder}/known_hosts", "w", encoding="ascii") as file:
+            for name in ("127.0.0.1", "localhost"):
+                file.write(f"[{name}]:{self.sshd_port} "
+                           + self.read(key + ".pub"))
         return self.sshd_port
 
     def ssh_command(self, user, *command, options=()):
-        """A client that knows nobody's keys and asks nothing of its own."""
+        """A client that knows this host's key, and no configuration."""
         return ["ssh", "-F", "/dev/null", "-p", str(self.sshd_port),
-                "-o", "StrictHostKeyChecking=no",
-                "-o", "UserKnownHostsFile=/dev/null",
+                "-o", f"UserKnownHostsFile={self.folder}/known_hosts",
                 "-o", "GlobalKnownHostsFile=/dev/null",
-                "-o", "LogLevel=ERROR", "-o", "IdentityAgent=none",
+                "-o", "IdentityAgent=none",
                 "-o", "IdentitiesOnly=yes", *options,
                 f"{user}@127.0.0.1", *command]
 

@@ -26,8 +26,7 @@ parse(const char *text)
 {
 	struct da_json *json = NULL;
 
-	assert_int_equal(
-	    da_json_parse(text, strlen(text), &json, NULL), DA_OK);
+	assert_int_equal(da_json_parse(text, strlen(text), &json, NULL), DA_OK);
 	return json;
 }
 
@@ -39,8 +38,8 @@ assert_refused(const void *bytes, size_t len, enum da_err expected)
 	enum da_err err = da_json_scan(bytes, len, NULL);
 
 	if (err != expected)
-		fail_msg("%d for %.*s", (int)err, (int)len,
-		    (const char *)bytes);
+		fail_msg(
+		    "%d for %.*s", (int)err, (int)len, (const char *)bytes);
 	assert_int_equal(da_json_parse(bytes, len, &json, NULL), expected);
 	assert_null(json);
 }
@@ -57,9 +56,9 @@ cpu_ms(void)
 static void
 test_grammar_accepted(void **state)
 {
-	static const char *const texts[] = {
-	    "{}", "[]", " { } ", "\t[\r\n]", "null", "true", "false", "0", "-0",
-	    "\"\"", "[0,-1,10,1.5,-0.1e+10,1E5,2e-3]", "{\"\":{\"\":[[]]}}",
+	static const char *const texts[] = {"{}", "[]", " { } ", "\t[\r\n]",
+	    "null", "true", "false", "0", "-0", "\"\"",
+	    "[0,-1,10,1.5,-0.1e+10,1E5,2e-3]", "{\"\":{\"\":[[]]}}",
 	    "[1 , 2\n, {\"a\" : null}]", "\"\\u00e9\\ud834\\udd1e\\\\\\/\\b\"",
 	    "\"\x7f\xc3\xa9\xf0\x9d\x84\x9e\"", "[{\"a\":1},{\"a\":1}]",
 	    "{\"a\":{\"a\":{\"a\":1}}}", "18446744073709551616", "1e400"};
@@ -75,16 +74,16 @@ test_grammar_accepted(void **state)
 static void
 test_grammar_refused(void **state)
 {
-	static const char *const texts[] = {
-	    "", " ", "{", "}", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]",
-	    "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{a:1}",
-	    "{1:1}", "{'a':1}", "['a']", "[1}", "{\"a\":1]", "[1]]", "{}{}",
-	    "[] x", "// c\n[]", "[1]/* */", "nul", "nulL", "NULL", "True", "NaN",
-	    "-NaN", "[NaN]", "Infinity", "-Infinity", "01", "-01", "+1", ".5",
-	    "1.", "-", "1e", "1e+", "0x10", "1_0", "\"", "\"\\\"", "\"\\x\"",
-	    "\"\\u12\"", "\"\\u12g4\"", "\"\\U0041\"", "\"\n\"", "\"\t\"",
-	    "\"\x1f\"", "\\u0022a\"", "\v[]", "\f[]", "\xc2\xa0[]", "truex",
-	    "[1]1", "\"a\" \"b\""};
+	static const char *const texts[] = {"", " ", "{", "}", "[", "]", "[1",
+	    "[1,", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+	    "{\"a\":1 \"b\":2}", "{a:1}", "{1:1}", "{'a':1}", "['a']", "[1}",
+	    "{\"a\":1]", "[1]]", "{}{}", "[] x", "// c\n[]", "[1]/* */", "nul",
+	    "nulL", "NULL", "True", "NaN", "-NaN", "[NaN]", "Infinity",
+	    "-Infinity", "01", "-01", "+1", ".5", "1.", "-", "1e", "1e+",
+	    "0x10", "1_0", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"",
+	    "\"\\u12g4\"", "\"\\U0041\"", "\"\n\"", "\"\t\"", "\"\x1f\"",
+	    "\\u0022a\"", "\v[]", "\f[]", "\xc2\xa0[]", "truex", "[1]1",
+	    "\"a\" \"b\""};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -108,13 +107,12 @@ test_J19_nul_only_and_empty(void **state)
 static void
 test_unicode_refused(void **state)
 {
-	static const char *const texts[] = {
-	    "\xef\xbb\xbf{}", "\"\\u0000\"", "{\"a\\u0000b\":1}",
-	    "\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"",
-	    "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"", "\"\\udc00\"",
-	    "\"\\udc00\\ud800\"", "\"\\ud834\\udd1\"", "\"\xff\"", "\"\xc3\"",
-	    "\"\xc0\x80\"", "\"\xc1\xbf\"", "\"\xe0\x80\x80\"",
-	    "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
+	static const char *const texts[] = {"\xef\xbb\xbf{}", "\"\\u0000\"",
+	    "{\"a\\u0000b\":1}", "\"\\ud800\"", "\"\\ud800x\"",
+	    "\"\\ud800\\n\"", "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"",
+	    "\"\\udc00\"", "\"\\udc00\\ud800\"", "\"\\ud834\\udd1\"",
+	    "\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", "\"\xc1\xbf\"",
+	    "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
 	    "\"\xf8\x88\x80\x80\x80\"", "\"\x80\"", "{\"\xff\":1}"};
 
 	(void)state;
@@ -126,16 +124,16 @@ test_unicode_refused(void **state)
 static void
 test_duplicate_keys(void **state)
 {
-	static const char *const same[] = {
-	    "{\"a\":1,\"a\":1}", "{\"a\":1,\"b\":2,\"a\":3}",
-	    "{\"a\":1,\"\\u0061\":2}", "{\"\\/\":1,\"/\":2}",
-	    "{\"\\n\":1,\"\\u000A\":2}", "{\"\xc3\xa9\":1,\"\\u00e9\":2}",
-	    "{\"\xf0\x9d\x84\x9e\":1,\"\\uD834\\uDD1E\":2}",
-	    "{\"\":1,\"\":2}", "[{\"x\":{\"k\":0,\"j\":1,\"k\":2}}]",
+	static const char *const same[] = {"{\"a\":1,\"a\":1}",
+	    "{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":1,\"\\u0061\":2}",
+	    "{\"\\/\":1,\"/\":2}", "{\"\\n\":1,\"\\u000A\":2}",
+	    "{\"\xc3\xa9\":1,\"\\u00e9\":2}",
+	    "{\"\xf0\x9d\x84\x9e\":1,\"\\uD834\\uDD1E\":2}", "{\"\":1,\"\":2}",
+	    "[{\"x\":{\"k\":0,\"j\":1,\"k\":2}}]",
 	    "{\"a\":{\"b\":1},\"c\":{},\"a\":2}", "{\"\\\\\":1,\"\\u005c\":2}",
 	    "{\"\\\"\":1,\"\\u0022\":2}"};
-	static const char *const differ[] = {
-	    "{\"a\":1,\"A\":2}", "{\"a\":1,\"ab\":2}", "{\"\":1,\"a\":2}",
+	static const char *const differ[] = {"{\"a\":1,\"A\":2}",
+	    "{\"a\":1,\"ab\":2}", "{\"\":1,\"a\":2}",
 	    "{\"\xc3\xa9\":1,\"e\\u0301\":2}", "{\"\\\\u0061\":1,\"a\":2}",
 	    "{\"a\":{\"a\":1},\"b\":{\"a\":1}}",
 	    "{\"\xf0\x9d\x84\x9e\":1,\"\xf0\x9d\x84\x9f\":2}",
@@ -365,7 +363,8 @@ test_diag_has_offset_and_no_content(void **state)
 static void
 test_types_are_not_converted(void **state)
 {
-	struct da_json *json = parse("{\"text\":\"12\",\"int\":12,\"float\":1.5,"
+	struct da_json *json = parse(
+	    "{\"text\":\"12\",\"int\":12,\"float\":1.5,"
 	    "\"yes\":true,\"none\":null,\"array\":[1,null,\"x\"],\"o\":{}}");
 	static const char *const keys[] = {
 	    "text", "int", "float", "yes", "none", "array", "o"};
@@ -377,12 +376,14 @@ test_types_are_not_converted(void **state)
 	for (size_t i = 0; i < 7; i++) {
 		const struct da_json *value = da_json_member(json, keys[i]);
 
-		assert_int_equal(da_json_text(value, 9, &text),
-		    i == 0 ? DA_OK : DA_E_TYPE);
+		assert_int_equal(
+		    da_json_text(value, 9, &text), i == 0 ? DA_OK : DA_E_TYPE);
 		assert_int_equal(da_json_int(value, &number),
-		    i == 1 ? DA_OK : i == 2 ? DA_E_RANGE : DA_E_TYPE);
-		assert_int_equal(da_json_bool(value, &truth),
-		    i == 3 ? DA_OK : DA_E_TYPE);
+		    i == 1       ? DA_OK
+			: i == 2 ? DA_E_RANGE
+				 : DA_E_TYPE);
+		assert_int_equal(
+		    da_json_bool(value, &truth), i == 3 ? DA_OK : DA_E_TYPE);
 		assert_int_equal(da_json_is_array(value), i == 5);
 		assert_int_equal(da_json_is_object(value), i == 6);
 		assert_int_equal(da_json_array_len(value), i == 5 ? 3 : 0);
@@ -407,8 +408,7 @@ test_null_and_absent(void **state)
 	assert_false(da_json_has(json, "other"));
 	assert_null(da_json_member(json, "none"));
 	assert_null(da_json_member(NULL, "none"));
-	assert_int_equal(
-	    da_json_get_text(json, "none", 9, &text), DA_E_ABSENT);
+	assert_int_equal(da_json_get_text(json, "none", 9, &text), DA_E_ABSENT);
 	assert_int_equal(
 	    da_json_get_text(json, "other", 9, &text), DA_E_ABSENT);
 	assert_int_equal(da_json_get_int(json, "none", &number), DA_E_ABSENT);
@@ -471,9 +471,11 @@ test_integers(void **state)
 static void
 test_tolerant_integers(void **state)
 {
-	struct da_json *json = parse("{\"n\":5,\"t\":\"600\",\"e\":\"\","
-	    "\"x\":\"0x5\",\"s\":\" 5\",\"m\":\"-5\",\"f\":5.5,"
-	    "\"h\":\"99999999999999999999\",\"b\":true,\"p\":\"+5\"}");
+	struct da_json *json =
+	    parse("{\"n\":5,\"t\":\"600\",\"e\":\"\","
+		  "\"x\":\"0x5\",\"s\":\" 5\",\"m\":\"-5\",\"f\":5.5,"
+		  "\"h\":\"99999999999999999999\",\"b\":true,\"p\":\"+5\"}");
+
 	static const struct {
 		const char *key;
 		enum da_err err;
@@ -548,8 +550,8 @@ put_escape(char *out, size_t size, uint32_t c)
 	if (c < 0x10000)
 		return (size_t)snprintf(out, size, "\\u%04x", c);
 	c -= 0x10000;
-	return (size_t)snprintf(out, size, "\\u%04x\\u%04X",
-	    0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+	return (size_t)snprintf(out, size, "\\u%04x\\u%04X", 0xd800 + (c >> 10),
+	    0xdc00 + (c & 0x3ff));
 }
 
 /* Every character of Unicode, written as an escape, comes out as its UTF-8:
@@ -558,6 +560,7 @@ static void
 test_every_code_point(void **state)
 {
 	enum { BATCH = 0x400 };
+
 	static char text[BATCH * 12 + 3], expected[BATCH * 4 + 1];
 
 	(void)state;
@@ -588,8 +591,9 @@ test_every_code_point(void **state)
 static void
 test_pairs_in_context(void **state)
 {
-	struct da_json *json = parse("{\"\\ud836\\udd1e\":\"\\\\ud836\\n"
-	    "\\udbff\\uDFFFx\\\\\\ud834\\udd1e\\\"\",\"b\":\"\\u0041\"}");
+	struct da_json *json =
+	    parse("{\"\\ud836\\udd1e\":\"\\\\ud836\\n"
+		  "\\udbff\\uDFFFx\\\\\\ud834\\udd1e\\\"\",\"b\":\"\\u0041\"}");
 	const char *text;
 
 	(void)state;

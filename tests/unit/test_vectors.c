@@ -191,8 +191,8 @@ test_json_test_suite_parsing(void **state)
 	const struct dirent *entry;
 
 	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/JSONTestSuite/test_parsing",
-	    vectors_dir);
+	(void)snprintf(
+	    path, sizeof(path), "%s/JSONTestSuite/test_parsing", vectors_dir);
 	dir = opendir(path);
 	assert_non_null(dir);
 	while ((entry = readdir(dir)) != NULL) {
@@ -224,8 +224,8 @@ test_json_test_suite_tables(void **state)
 		    judge("test_parsing", refused_on_purpose[i].name),
 		    refused_on_purpose[i].err);
 	for (size_t i = 0; i < LEN(left_open); i++)
-		assert_int_equal(judge("test_parsing", left_open[i].name),
-		    left_open[i].err);
+		assert_int_equal(
+		    judge("test_parsing", left_open[i].name), left_open[i].err);
 	for (size_t i = 0; i < LEN(transforms); i++) {
 		enum da_err err = judge("test_transform", transforms[i].name);
 
@@ -287,11 +287,10 @@ static const struct suite suites[] = {
     {"json_web_signature_test.json", jws_exceptions, LEN(jws_exceptions), 401,
 	0},
     {"json_web_key_test.json", jwk_exceptions, LEN(jwk_exceptions), 26, 0},
-    {"json_web_crypto_test.json", crypto_exceptions, LEN(crypto_exceptions),
-	83, 0},
+    {"json_web_crypto_test.json", crypto_exceptions, LEN(crypto_exceptions), 83,
+	0},
     {"ed25519_test.json", NULL, 0, 151, DA_JOSE_ALG_EDDSA},
-    {"ecdsa_secp256r1_sha256_p1363_test.json", NULL, 0, 262,
-	DA_JOSE_ALG_ES256},
+    {"ecdsa_secp256r1_sha256_p1363_test.json", NULL, 0, 262, DA_JOSE_ALG_ES256},
     {"rsa_pss_2048_sha256_mgf1_32_test.json", NULL, 0, 108, DA_JOSE_ALG_PS256},
 };
 
@@ -328,8 +327,8 @@ read_hex(struct json_object *test, const char *key, struct da_buf *ret)
 	assert_non_null(hex);
 	da_buf_init(ret, FILE_MAX);
 	for (; *hex != '\0'; hex += 2) {
-		uint8_t byte = (uint8_t)(hex_digit(hex[0]) << 4 |
-		    hex_digit(hex[1]));
+		uint8_t byte =
+		    (uint8_t)(hex_digit(hex[0]) << 4 | hex_digit(hex[1]));
 
 		assert_int_equal(da_buf_put(ret, &byte, 1), DA_OK);
 	}
@@ -357,8 +356,7 @@ put_ec_key(struct da_buf *buf, struct json_object *group)
 	read_hex(member(group, "publicKey"), "uncompressed", &point);
 	assert_int_equal(point.len, 65);
 	assert_int_equal(
-	    da_buf_put_text(
-		buf, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\""),
+	    da_buf_put_text(buf, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\""),
 	    DA_OK);
 	put_base64url(buf, point.bytes + 1, 32);
 	assert_int_equal(da_buf_put_text(buf, "\",\"y\":\""), DA_OK);
@@ -378,8 +376,8 @@ put_key(struct da_buf *buf, struct json_object *group)
 
 		if (key == NULL)
 			continue;
-		assert_int_equal(da_buf_put_text(buf,
-				     json_object_to_json_string(key)),
+		assert_int_equal(
+		    da_buf_put_text(buf, json_object_to_json_string(key)),
 		    DA_OK);
 		return;
 	}
@@ -431,8 +429,8 @@ verify_token(const struct da_jwks *set, struct json_object *test)
 }
 
 static enum da_err
-verify_bytes(const struct da_jwks *set, struct json_object *test,
-    uint32_t algorithm)
+verify_bytes(
+    const struct da_jwks *set, struct json_object *test, uint32_t algorithm)
 {
 	struct da_buf message, signature;
 	enum da_err err;
@@ -471,8 +469,8 @@ judge_vector(const struct suite *suite, const struct da_jwks *set,
 	else if (set != NULL)
 		err = verify_bytes(set, test, suite->algorithm);
 	/* An exception is a valid vector that is refused, nothing else. */
-	if (is_exception(suite, tc_id) ? (valid && err != DA_OK) :
-					 valid == (err == DA_OK))
+	if (is_exception(suite, tc_id) ? (valid && err != DA_OK)
+				       : valid == (err == DA_OK))
 		return true;
 	print_error("%s tcId %d (%s): %d\n", suite->file, tc_id,
 	    text_member(test, "comment"), (int)err);
@@ -486,8 +484,8 @@ judge_suite(const struct suite *suite)
 	struct json_object *root, *groups;
 	size_t tests = 0, wrong = 0;
 
-	(void)snprintf(path, sizeof(path), "%s/wycheproof/%s", vectors_dir,
-	    suite->file);
+	(void)snprintf(
+	    path, sizeof(path), "%s/wycheproof/%s", vectors_dir, suite->file);
 	root = json_object_from_file(path);
 	if (root == NULL)
 		fail_msg("cannot read %s", path);

@@ -125,6 +125,21 @@ newest(const struct da_view *view)
 	return value;
 }
 
+/* Does what a writer did not get to that died after its rename. */
+static enum da_err
+make_good(struct da_build *build, struct da_diag *diag)
+{
+	const uint64_t value = newest(&build->view);
+	enum da_err err;
+
+	if (value == build->view.generation)
+		return DA_OK;
+	err = raise_counter(build, value, diag);
+	if (err == DA_OK)
+		build->view.generation = value;
+	return err;
+}
+
 static enum da_err
 open_view(struct da_build *build, struct da_diag *diag)
 {
@@ -162,8 +177,8 @@ da_build_open(struct da_build *build, const struct da_paths *paths,
 		err = ensure_counter(build, diag);
 	if (err == DA_OK)
 		err = open_view(build, diag);
-	if (err == DA_OK && newest(&build->view) != build->view.generation)
-		err = raise_counter(build, newest(&build->view), diag);
+	if (err == DA_OK)
+		err = make_good(build, diag);
 	return err;
 }
 

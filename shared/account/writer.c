@@ -27,6 +27,11 @@ check_entry(const struct da_account_entry *entry, struct da_diag *diag)
 		    "match [a-z_][a-z0-9_-]{0,31}", entry->name);
 		return DA_E_BAD_NAME;
 	}
+	if (!da_account_id_is_usable(entry->uid)) {
+		da_diag_set(diag, "%s: uid %u is reserved by the system",
+		    entry->name, entry->uid);
+		return DA_E_RANGE;
+	}
 	if (gecos_len > DA_GECOS_MAX ||
 	    !da_record_is_text(entry->gecos, gecos_len)) {
 		da_diag_set(diag, "%s: the full name is too long or not plain "

@@ -399,7 +399,7 @@ def test_callers_surroundings_do_not_matter(host, idp, build, stack):
     """E5, E9, E11: limits, mask, environment, folder of the caller."""
     command = host.command(
         "sh", "-c",
-        "umask 777; ulimit -n 20; ulimit -c unlimited; cd /tmp; "
+        "umask 777; ulimit -S -n 12; ulimit -c unlimited; cd /tmp; "
         "export SSL_CERT_FILE=/tmp/evil LD_DEBUG_OUTPUT=/tmp/x "
         "SSLKEYLOGFILE=/tmp/keys https_proxy=http://127.0.0.1:9 "
         "TZ=:/etc/shadow LC_ALL=tr_TR.UTF-8; exec \"$@\"", "sh",

@@ -461,6 +461,7 @@ test_base64url_refused(void **state)
 	    "Zm9vY", "Zm9v\n", " Zm9v", "Zm 9v", "Zm+v", "Zm/v", "Zm9v.",
 	    "Zm9vYmFyZ", "\xff\xff", "Z\xc3\xa9v"};
 	struct da_buf buf;
+	char text[1000];
 
 	(void)state;
 	da_buf_init(&buf, 16);
@@ -474,6 +475,17 @@ test_base64url_refused(void **state)
 	    da_jose_base64url_decode("Zm\0v", 4, &buf), DA_E_SYNTAX);
 	assert_int_equal(
 	    decode("AAAAAAAAAAAAAAAAAAAAAAAA", &buf), DA_E_TOO_LARGE);
+	assert_string_equal(da_buf_text(&buf), "kept");
+	assert_int_equal(buf.len, 4);
+	da_buf_done(&buf);
+	/* wrong only at the end, when part of it is in the buffer already */
+	da_buf_init(&buf, ROOM);
+	put(&buf, "kept");
+	memset(text, 'A', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '!';
+	assert_int_equal(
+	    da_jose_base64url_decode(text, sizeof(text), &buf), DA_E_SYNTAX);
+	assert_int_equal(buf.len, 4);
 	assert_string_equal(da_buf_text(&buf), "kept");
 	da_buf_done(&buf);
 }
@@ -948,6 +960,40 @@ test_J3_alg_bound_by_key(void **state)
 	assert_int_equal(count_with(pkeys[P256], ",\"alg\":\"ES384\""), 0);
 	assert_int_equal(count_with(pkeys[P384], ",\"alg\":\"ES384\""), 1);
 	assert_int_equal(count_with(pkeys[ED], ",\"alg\":\"EdDSA\""), 1);
+}
+
+/* The same below the token: a good signature by an algorithm that is not the
+ * key's. */
+static void
+test_J3_bytes_need_the_alg_of_the_key(void **state)
+{
+	struct da_jwks *any = set_of(pkeys[RSA_KEY], "");
+	struct da_jwks *pss = set_of(pkeys[RSA_KEY], ",\"alg\":\"PS256\"");
+	uint8_t signature[256];
+	struct da_buf message;
+
+	(void)state;
+	da_buf_init(&message, ROOM);
+	put(&message, "message");
+	assert_int_equal(
+	    sign(pkeys[RSA_KEY], 0, &message, signature, sizeof(signature)),
+	    sizeof(signature));
+	assert_int_equal(
+	    da_jws_verify_bytes(&any->keys[0], DA_JOSE_ALG_RS256, message.bytes,
+		message.len, signature, sizeof(signature)),
+	    DA_OK);
+	assert_int_equal(
+	    da_jws_verify_bytes(&pss->keys[0], DA_JOSE_ALG_RS256, message.bytes,
+		message.len, signature, sizeof(signature)),
+	    DA_E_TOKEN);
+	assert_int_equal(
+	    da_jws_verify_bytes(&any->keys[0],
+		DA_JOSE_ALG_RS256 | DA_JOSE_ALG_PS256, message.bytes,
+		message.len, signature, sizeof(signature)),
+	    DA_E_TOKEN);
+	da_buf_done(&message);
+	da_jwks_free(any);
+	da_jwks_free(pss);
 }
 
 static void
@@ -1511,6 +1557,30 @@ test_J7_ec_points(void **state)
 	}
 }
 
+/* The bytes of a good point, with the border between x and y moved by one. */
+static void
+test_J7_ec_coordinates_have_full_length(void **state)
+{
+	struct da_buf point, jwk;
+
+	(void)state;
+	da_buf_init(&point, 64);
+	assert_int_equal(decode(P256_X, &point), DA_OK);
+	assert_int_equal(decode(P256_Y, &point), DA_OK);
+	for (size_t x_len = 31; x_len <= 33; x_len++) {
+		da_buf_init(&jwk, ROOM);
+		put(&jwk, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"");
+		put_base64url(&jwk, point.bytes, x_len);
+		put(&jwk, "\",\"y\":\"");
+		put_base64url(&jwk, point.bytes + x_len, 64 - x_len);
+		put(&jwk, "\"}");
+		assert_int_equal(
+		    count_usable(da_buf_text(&jwk)), x_len == 32 ? 1 : 0);
+		da_buf_done(&jwk);
+	}
+	da_buf_done(&point);
+}
+
 /* All encodings of the eight points whose order divides 8: five values of y,
  * two of them also unreduced, each with both signs. */
 static void
@@ -1744,6 +1814,12 @@ test_J14_iat(void **state)
 	assert_claim_accepted("iat", "1749999640");
 	assert_claim_refused("iat", "1749999639");
 	assert_claim_refused("iat", "0");
+	/* no life at all */
+	assert_int_equal(
+	    verify_changes_as((const struct change[]){{"iat", "1750000030"},
+				  {"exp", "1750000030"}, {NULL, NULL}},
+		&expect_default),
+	    DA_E_TOKEN);
 	/* not after exp, and no life of years */
 	assert_claim_refused("iat", "1750000300");
 	expect.not_before_s = 0;
@@ -2033,6 +2109,7 @@ main(void)
 	    cmocka_unit_test(test_J2_hmac_with_public_key),
 	    cmocka_unit_test(test_J3_alg_of_another_key_type),
 	    cmocka_unit_test(test_J3_alg_bound_by_key),
+	    cmocka_unit_test(test_J3_bytes_need_the_alg_of_the_key),
 	    cmocka_unit_test(test_J3_use_and_key_ops),
 	    cmocka_unit_test(test_J3_policy_without_the_alg),
 	    cmocka_unit_test(test_J4_header_keys_ignored),
@@ -2051,6 +2128,7 @@ main(void)
 	    cmocka_unit_test(test_J7_rsa_exponents),
 	    cmocka_unit_test(test_J7_even_modulus_and_odd_types),
 	    cmocka_unit_test(test_J7_ec_points),
+	    cmocka_unit_test(test_J7_ec_coordinates_have_full_length),
 	    cmocka_unit_test(test_J7_ed25519_small_order),
 	    cmocka_unit_test(test_okp_shapes),
 	    cmocka_unit_test(test_J19_shapes_of_key_sets),

@@ -1,7 +1,6 @@
 /*
  * QR codes of half blocks. What is drawn is turned back into modules here and
- * compared with libqrencode's own matrix; that a camera reads it is tested
- * with a real reader in tests/module.
+ * compared with libqrencode's own matrix.
  */
 #include "unit.h"
 

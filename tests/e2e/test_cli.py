@@ -1,0 +1,67 @@
+"""The devauth command."""
+
+import pytest
+
+
+def test_check(host):
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 0
+    assert result.stdout == "/etc/devauth/devauth.conf: fine (1 profile)\n"
+
+
+def test_check_complains_with_line(host):
+    host.write("/etc/devauth/devauth.conf", "[devauth]\nremote = sometimes\n")
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "devauth: /etc/devauth/devauth.conf:2: remote: must be "
+        "publickey-first, allow, deny\n")
+
+
+def test_bad_configuration_is_not_applied(host):
+    """Nothing changes when something is wrong."""
+    before = host.run("sha256sum", "/var/lib/devauth/accounts.cdb").stdout
+    host.write("/etc/devauth/devauth.conf", "[devauth]\nhome = /srv/%u\n")
+    assert host.run("devauth", "config", "apply").returncode == 1
+    assert host.run("sha256sum",
+                    "/var/lib/devauth/accounts.cdb").stdout == before
+
+
+def test_dump_is_its_own_configuration(host):
+    first = host.run("devauth", "config", "dump", "--explain").stdout
+    assert "allowed_groups = staff" in first and "# " in first
+    host.write("/etc/devauth/devauth.conf", first)
+    assert host.run("devauth", "config", "dump", "--explain").stdout == first
+
+
+@pytest.mark.parametrize("arguments, status", [
+    ((), 2), (("nonsense",), 2), (("config",), 2), (("config", "x"), 2),
+    (("config", "check", "more"), 2), (("help",), 0), (("version",), 0)])
+def test_usage(host, arguments, status):
+    result = host.run("devauth", *arguments)
+    assert result.returncode == status
+    assert (result.stdout if status == 0 else result.stderr) != ""
+
+
+def test_everybody_may_check(host):
+    result = host.run("setpriv", "--reuid=65534", "--clear-groups", "devauth",
+                      "config", "check")
+    assert result.returncode == 0
+    host.run("sed", "-i", "s/^remote.*/&\\nhome = \\/srv\\/%u/",
+             "/etc/devauth/devauth.conf", check=True)
+    result = host.run("setpriv", "--reuid=65534", "--clear-groups", "devauth",
+                      "config", "apply")
+    assert result.returncode == 1 and "devauth: " in result.stderr
+
+
+def test_applied_rules_reach_the_name_service(host, idp, login):
+    """A changed home template is what a new person gets."""
+    host.configure(idp, devauth={"home": "/srv/people/%u",
+                                 "shell": "/bin/sh"})
+    host.run("mkdir", "-p", "/srv/people", check=True)
+    client = login("alice", "echo $HOME").expect_code()
+    idp.control.approve("alice", client.code)
+    client.press_enter()
+    assert "/srv/people/alice" in client.rest()
+    assert host.run("getent", "passwd", "alice").stdout.strip().endswith(
+        ":/srv/people/alice:/bin/sh")

@@ -1,0 +1,1133 @@
+"""devauth-worker against the built-in provider, without broker and module.
+
+The rows of the tables below are the members of the families H, D, J and N of
+the hostile tests and the items of providers.md, played by the provider's
+quirks: quirks in, last word out. Each family is one test, its rows run side by
+side on providers of their own.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import pytest
+
+from approve import Idp
+from idp.idtoken import ID_TOKEN_VARIANTS
+from idp.jwks import JWKS_VARIANTS
+from idp.pki import TLS_MODES
+from idp.quirks import (DISCOVERY_VARIANTS, ERROR_BODIES, ERROR_DESCRIPTIONS,
+                        RAW_ANSWERS, USER_CODE_VARIANTS, USERINFO_VARIANTS,
+                        VERIFICATION_URI_VARIANTS)
+import wire
+from worker import UID, Worker
+
+ALICE = "idp-7f3a90c2d1e84b56"
+SECRETS = {"none": "", "basic": "s:e/c r%t+1", "post": "p&o=s t%2"}
+PROVIDERS = 4  # of one table
+# Words that only a provider's texts hold; no reason may repeat them.
+HOSTILE = re.compile(r"evil|elsewhere|script|password|[^ -~]", re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def program(build):
+    for path in ("pam_module/devauth-worker",
+                 "stage/usr/libexec/devauth/devauth-worker"):
+        path = os.path.join(build, path)
+        if os.path.exists(path):
+            return path
+    return pytest.fail(f"no devauth-worker under {build}")
+
+
+@pytest.fixture(scope="session")
+def public():
+    """A folder that the worker's user can read, below folders of root only:
+    that is what it demands of a CA file."""
+    folder = tempfile.mkdtemp(dir="/run", prefix="devauth-test-")
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def readable_ca(idp, public):
+    path = os.path.join(public, f"ca-{idp.pid}.pem")
+    if not os.path.exists(path):
+        shutil.copyfile(idp.ca_file, path)
+        os.chmod(path, 0o644)
+    return path
+
+
+def orders(idp, public, auth="none", **more):
+    """The fields of START."""
+    return {
+        "issuer": idp.issuer, "client_id": {
+            "none": "devauth-public"}.get(auth, f"devauth-{auth}"),
+        "client_auth": wire.CLIENT_AUTH[auth], "client_secret": SECRETS[auth],
+        "scope": "openid profile email groups",
+        "ca_file": readable_ca(idp, public),
+        "username_claim": "preferred_username", "groups_claim": "groups",
+        "algorithms": 31, "allow_loopback": 1, "min_interval_s": 1,
+        "request_timeout_ms": 5000, "deadline_ms": 15000, **more}
+
+
+@pytest.fixture
+def start(program, idp, public):
+    """Starts workers for the provider of the test; ends them after it."""
+    with contextlib.ExitStack() as stack:
+        def run(auth="none", files=None, environment=None, **more):
+            return stack.enter_context(Worker(
+                program, orders(idp, public, auth, **more), files=files,
+                environment=environment))
+        yield run
+
+
+def approve_next(idp, user="alice"):
+    idp.control.wait_for_code()
+    idp.control.approve(user)
+
+
+def log_in(worker, idp):
+    """The happy path from DEVICE on; the identity."""
+    worker.expect("DEVICE")
+    idp.control.approve("alice")
+    last = worker.finish()
+    assert last.name == "IDENTITY", last
+    assert worker.exit_code == 0
+    return last
+
+
+# -- tables
+
+
+@dataclasses.dataclass
+class Row:
+    """Quirks and orders, and how the login has to end: "IDENTITY" or the name
+    of an error, with or without a code shown before."""
+
+    name: str
+    quirks: dict
+    end: str = "IDENTITY"
+    shown: bool = True
+    orders: dict = dataclasses.field(default_factory=dict)
+    auth: str = "none"
+    approved: bool = True  # right away
+    counts: dict = dataclasses.field(default_factory=dict)
+    identity: dict = dataclasses.field(default_factory=dict)
+
+
+class Pool:
+    """Providers, each used by one login at a time."""
+
+    def __init__(self, folder, program, public):
+        self.folder, self.program, self.public = folder, program, public
+        self.free = queue.Queue()
+        self.running = []
+
+    def grow(self):
+        while len(self.running) < PROVIDERS:
+            path = os.path.join(self.folder, f"idp{len(self.running)}")
+            self.running.append(Idp(path).start())
+            self.free.put(self.running[-1])
+
+    def play(self, row):
+        """What is wrong with the outcome of a row; None for nothing."""
+        idp = self.free.get()
+        try:
+            return self._play(idp, row)
+        except Exception as error:  # pylint: disable=broad-except
+            return f"{row.name}: {error!r}"
+        finally:
+            self.free.put(idp)
+
+    def _play(self, idp, row):
+        control = idp.control
+        control.reset()
+        control.quirks(**({"approve_immediately": "alice"}
+                          if row.approved else {}), **row.quirks)
+        with Worker(self.program, orders(
+                idp, self.public, row.auth, **row.orders)) as worker:
+            last = worker.finish(30)
+            state = control.state()
+        return self._judge(row, worker, last, state)
+
+    @staticmethod
+    def _judge(row, worker, last, state):
+        wrong = []
+        if last is None:
+            return f"{row.name}: no last word, exit {worker.exit_code}"
+        end = (wire.ERROR_NAMES.get(last.code, last.code)
+               if last.name == "FAILED" else last.name)
+        if end != row.end:
+            wrong.append(f"{end} ({last.fields})")
+        if last.name == "FAILED" and (
+                not last.reason or HOSTILE.search(last.reason)):
+            wrong.append(f"reason {last.reason!r}")
+        if (worker.message("DEVICE") is not None) != row.shown:
+            wrong.append("code shown" if not row.shown else "no code shown")
+        if last.name == "FAILED" and worker.message("METADATA"):
+            wrong.append("METADATA of a failed login")
+        for field, value in row.identity.items():
+            if last.fields.get(field) != value:
+                wrong.append(f"{field} is {last.fields.get(field)!r}")
+        for endpoint, count in row.counts.items():
+            if state["counters"].get(endpoint, 0) != count:
+                wrong.append(f"{endpoint} {state['counters'].get(endpoint)}x")
+        if worker.exit_code != 0:
+            wrong.append(f"exit {worker.exit_code}")
+        if state["violations"]:
+            wrong.append(f"violations {state['violations']}")
+        return f"{row.name}: " + "; ".join(wrong) if wrong else None
+
+    def check(self, rows):
+        self.grow()
+        with concurrent.futures.ThreadPoolExecutor(PROVIDERS) as executor:
+            wrong = [one for one in executor.map(self.play, rows) if one]
+        assert not wrong, "\n" + "\n".join(wrong)
+
+    def stop(self):
+        for idp in self.running:
+            idp.stop()
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory, program, public):
+    pool = Pool(str(tmp_path_factory.mktemp("idps")), program, public)
+    yield pool
+    pool.stop()
+
+
+def same(prefix, variants, end, quirk, **more):
+    """A row for each variant; `end` has the exceptions by name."""
+    rows = []
+    for name in variants:
+        want = end.get(name, end[None])
+        rows.append(Row(f"{prefix} {name}", quirk(name), want, **more))
+    return rows
+
+
+def test_id_tokens(pool):
+    """Family J: every variant of the provider, the good ones by name."""
+    good = ["kid_missing", "typ_missing", "jku", "x5u", "x5c", "aud_array",
+            "aud_array_with_us", "azp_right", "nbf_past", "auth_time_missing",
+            "auth_time_old", "acr_missing", "acr_weak", "amr_string",
+            "at_hash_right"]
+    too_large = ["deep_claims", "many_items", "huge_claim"]
+    ends = {None: "token", **dict.fromkeys(good, "IDENTITY"),
+            **dict.fromkeys(too_large, "protocol")}
+    variants = [name for name in ID_TOKEN_VARIANTS if name != "overage"]
+    assert set(good) | set(too_large) < set(variants)
+    pool.check(same("id_token", variants, ends,
+                    lambda name: {"id_token": name}))
+
+
+def test_key_sets(pool):
+    """J7, J19, J20, providers.md 9."""
+    good = ["unusable_keys", "no_use", "no_alg", "same_kid", "with_weak_rsa"]
+    no_set = ["garbage", "empty_text", "nul", "top_array", "top_number",
+              "keys_missing", "keys_object", "keys_string", "keys_null",
+              "keys_numbers", "many"]
+    ends = {None: "token", **dict.fromkeys(good, "IDENTITY"),
+            **dict.fromkeys(no_set, "protocol")}
+    # Keys that share an algorithm and have no kid: a matter of jose/.
+    variants = [name for name in JWKS_VARIANTS
+                if name not in ("no_kid", "two_alike")]
+    rows = same("jwks", variants, ends, lambda name: {"jwks": name})
+    for row in rows:
+        # One fetch ahead and at most one more.
+        row.counts = {"jwks": 2 if row.end == "protocol" else 1}
+    pool.check(rows)
+
+
+def test_certificates(pool):
+    """H1: nothing is sent to a server that is not the provider's."""
+    rows = same("tls", TLS_MODES, {None: "unreachable", "tls1.2": "IDENTITY"},
+                lambda name: {"tls": name}, shown=False)
+    for row in rows:
+        row.shown = row.end == "IDENTITY"
+        row.counts = {} if row.shown else {"discovery": 0, "token": 0}
+    pool.check(rows)
+
+
+def test_discovery(pool):
+    """H2, H4."""
+    good = {"minimal": "IDENTITY", "algorithms_without_key": "IDENTITY",
+            "no_device_endpoint": "provider"}
+    variants = [name for name in DISCOVERY_VARIANTS
+                if name != "endpoint_with_query"]
+    rows = same("discovery", variants, {None: "protocol", **good},
+                lambda name: {"discovery": name})
+    for row in rows:
+        row.shown = row.end == "IDENTITY"
+        if not row.shown:
+            row.counts = {"device_authorization": 0, "token": 0}
+    pool.check(rows)
+
+
+BROKEN = {  # quirk -> end, for an endpoint that answers so every time
+    "http_error": "unreachable", "redirect": "protocol",
+    "close_early": "unreachable", "truncated": "unreachable",
+    "garbage": "protocol", "empty_body": "protocol", "huge_body": "protocol",
+    "endless_body": "protocol", "huge_header": "protocol",
+    "many_headers": "protocol", "duplicate_keys": "protocol",
+    "deep_nesting": "protocol", "stall": "unreachable", "drip": "unreachable",
+}
+HARMLESS = {
+    "hostile_headers": None, "extra_members": None, "reverse_members": None,
+    "chunked": None, "media_type": ["application/jwk-set+json", None,
+                                    "text/html", "application/json;charset=x"],
+}
+
+
+@pytest.mark.parametrize("endpoint", [
+    "discovery", "device_authorization", "jwks", "token"])
+def test_broken_answers(pool, endpoint):
+    """H3, H7, H10; J6. Trouble in the polling is waited out to the end."""
+    quick = {"request_timeout_ms": 700, "deadline_ms": 5000}
+    rows = [Row(f"{quirk} {endpoint}", {quirk: endpoint}, end,
+                shown=endpoint in ("jwks", "token"), orders=quick,
+                counts={"userinfo": 0})
+            for quirk, end in BROKEN.items()]
+    for quirk, values in HARMLESS.items():
+        for value in values or [None]:
+            rows.append(Row(f"{quirk} {value} {endpoint}", {
+                quirk: {endpoint: value} if values else endpoint}))
+    pool.check(rows)
+
+
+@pytest.mark.parametrize("endpoint", ["discovery", "token"])
+def test_not_quite_http(pool, endpoint):
+    """H7. The second of two answers is nobody's: what counts is the first,
+    here a pending (or, as metadata, a 400)."""
+    ends = {None: "protocol", "bad_chunk": "unreachable",
+            "huge_chunk": "unreachable"}
+    if endpoint == "token":
+        ends.update(two_answers="deadline", folded_header="deadline")
+    pool.check(same("raw", RAW_ANSWERS, ends,
+                    lambda name: {"raw": {endpoint: name}},
+                    shown=endpoint == "token", orders={"deadline_ms": 4000}))
+
+
+def test_what_would_be_shown(pool):
+    """D4. "percent" is nothing but text; another host than the issuer's is
+    what real providers send (see provider/device.h)."""
+    rows = same("user_code", USER_CODE_VARIANTS,
+                {None: "protocol", "percent": "IDENTITY"},
+                lambda name: {"user_code": name})
+    rows += same("verification_uri", VERIFICATION_URI_VARIANTS,
+                 {None: "protocol", "percent": "IDENTITY",
+                  "other_host": "IDENTITY"},
+                 lambda name: {"verification_uri": name})
+    for row in rows:
+        row.shown = row.end == "IDENTITY"
+        if not row.shown:
+            row.counts = {"token": 0, "jwks": 0}
+    pool.check(rows)
+
+
+def test_device_answers(pool):
+    """providers.md 1, 7, 8."""
+    pool.check([
+        Row("interval missing", {"interval": None}),
+        Row("interval text", {"interval": "2"}),
+        Row("interval 0", {"interval": 0}),
+        Row("interval 600", {"interval": 600}, "deadline",
+            orders={"deadline_ms": 3000}, counts={"token": 0}),
+        Row("expires_in text", {"expires_in": "600"}),
+        Row("expires_in missing", {"expires_in": None}),
+        Row("expires_in 0", {"expires_in": 0}, "protocol", shown=False),
+        Row("verification_url", {"verification_url": True}),
+        Row("no complete", {"verification_uri_complete": None}),
+        Row("other parameter", {"verification_uri_complete": "otp"}),
+        Row("odd paths", {"odd_paths": True}),
+        *(Row(f"code {style}", {"user_code_style": style}) for style in (
+            "dash", "plain", "space", "lower", "digits", "digits_dash")),
+        Row("basic raw", {"basic_raw": True}, auth="basic",
+            orders={"secret_raw": 1}),
+        Row("wrong secret", {}, "provider", shown=False, auth="basic",
+            orders={"client_secret": "wrong"},
+            counts={"device_authorization": 1}),
+        Row("wrong secret post", {}, "provider", shown=False, auth="post",
+            orders={"client_secret": "wrong"}),
+        Row("unknown client", {}, "provider", shown=False,
+            orders={"client_id": "nobody"}),
+        Row("hostile client id", {}, "provider", shown=False,
+            orders={"client_id": "a&b=c+d%\"'"}),
+        Row("secret refused", {"device_secret": "refuse"}, auth="basic",
+            counts={"device_authorization": 2}),
+        Row("secret refused post", {"device_secret": "refuse"}, auth="post",
+            counts={"device_authorization": 2}),
+        Row("scope required", {"scope_required": True}),
+        Row("no scope", {}, "token", orders={"scope": ""}),
+        Row("scope required, none", {"scope_required": True}, "provider",
+            shown=False, orders={"scope": ""}),
+        Row("unknown scope dropped", {}, orders={"scope": "openid profile x"}),
+        Row("unknown scope refused", {"unknown_scope": "refuse"}, "provider",
+            shown=False, orders={"scope": "openid x"}),
+    ])
+
+
+def test_polling(pool):
+    """providers.md 3-6, attacks D2, D7."""
+    pending = {"pending_after_approval": 1}
+    soon = {"deadline_ms": 3500}
+    ends = {"access_denied": "denied", "expired_token": "expired",
+            "invalid_grant": "expired", "unauthorized_client": "provider",
+            "invalid_client": "provider", "use_dpop_nonce": "provider",
+            "nonsense": "provider", "": "provider"}
+    rows = [Row(f"error {error}", {"token_error": error}, end,
+                counts={"token": 1}) for error, end in ends.items()]
+    rows += [Row(f"status {status}", {"error_status": status, **pending},
+                 counts={"token": 2})
+             for status in (200, 400, 401, 403, 429, 500)]
+    rows += [Row(f"denied with {status}", {
+        "error_status": status, "token_error": "access_denied"}, "denied",
+                 counts={"token": 1}) for status in (200, 401, 403, 429, 503)]
+    rows += [Row(f"body {body}", {
+        "error_body": body, "token_error": "authorization_pending"},
+                 "protocol", counts={"token": 1}) for body in ERROR_BODIES]
+    rows += [Row(f"description {text}", {
+        "error_description": text, "token_error": "access_denied"}, "denied")
+             for text in ERROR_DESCRIPTIONS]
+    rows += [Row(f"token_type {kind}", {"token_type": kind}, end)
+             for kind, end in (("bearer", "IDENTITY"), ("BEARER", "IDENTITY"),
+                               ("DPoP", "token"), ("mac", "token"),
+                               (None, "token"), (7, "token"),
+                               ("Bearer ", "token"))]
+    rows += [
+        Row("error and token", {"token_error_and_token": True}, "protocol",
+            counts={"token": 1}),
+        Row("pending and token", {
+            "token_error_and_token": "authorization_pending"}, "protocol",
+            counts={"token": 1}),
+        Row("slow_down once", {"slow_down": 1}, counts={"token": 2}),
+        Row("slow_down for ever", {"slow_down": True}, "deadline",
+            orders={"deadline_ms": 9000}, counts={"token": 2}),
+        Row("429 text", {"rate_limit": 1}, counts={"token": 2}),
+        Row("429 x-retry-after", {"rate_limit": [1, "x-retry-after"]},
+            counts={"token": 2}),
+        Row("unavailable for a moment", {"endpoint": {"token": {
+            "times": 1, "status": 503, "body": "<h1>"}}}, counts={"token": 2}),
+        Row("lost once", {"endpoint": {"token": {
+            "times": 1, "close": "reset"}}}, counts={"token": 2}),
+        Row("never expires", {"never_expire": True, "expires_in": 3},
+            "expired", approved=False),
+        Row("pending for ever", {}, "deadline", approved=False, orders=soon),
+        Row("dies when idle", {"keep_alive": 0.5}, counts={
+            "discovery": 1, "device_authorization": 1, "jwks": 1, "token": 1}),
+        # The request that met the dead connection is counted as well.
+        Row("dies at reuse", {"drop_reused": True}, counts={"token": 2}),
+    ]
+    pool.check(rows)
+
+
+def test_persons(pool):
+    """providers.md 10, attacks N3, N14, N18."""
+    elsewhere = {"profile_at": "userinfo", "groups_at": "userinfo"}
+    groups = b"staff\0operators\0"
+    email = {"username_claim": "email"}
+
+    def verified(value):
+        return {"claims": {"alice": {"email_verified": value}}}
+
+    pool.check([
+        Row("all in the ID token", {}, identity={
+            "subject": ALICE, "username": "alice", "groups": groups,
+            "email": "alice@example.com", "name": "Alice Zoë Lindqvist"},
+            counts={"userinfo": 0}),
+        Row("profile at userinfo", elsewhere, identity={
+            "subject": ALICE, "username": "alice", "groups": groups,
+            "email": "alice@example.com"}, counts={"userinfo": 1}),
+        Row("groups at userinfo, needed", {"groups_at": "userinfo"},
+            orders={"need_groups": 1}, identity={"groups": groups},
+            counts={"userinfo": 1}),
+        Row("groups at userinfo, not needed", {"groups_at": "userinfo"},
+            identity={"groups": b""}, counts={"userinfo": 0}),
+        Row("no groups asked for", {"groups_at": "userinfo"},
+            orders={"groups_claim": "", "need_groups": 1},
+            identity={"groups": b""}, counts={"userinfo": 0}),
+        Row("nobody's groups", {"groups": None}, orders={"need_groups": 1},
+            identity={"groups": b""}, counts={"userinfo": 1}),
+        Row("groups as text", {"groups": "staff"},
+            identity={"groups": b"staff\0"}),
+        Row("groups nested", {"groups": [["staff"]]}, "token"),
+        Row("groups object", {"groups": {"staff": True}}, "token"),
+        Row("groups numbers", {"groups": [1, 2]}, "token"),
+        Row("groups with control", {"groups": ["st\naff"]}, "token"),
+        Row("300 groups", {"groups_count": 300}),
+        Row("1000 groups", {"groups_count": 1000}),
+        Row("1001 groups", {"groups_count": 1001}, "token"),
+        Row("100000 groups", {"groups_count": 100000}, "protocol"),
+        Row("overage, there at userinfo", {"id_token": "overage"},
+            identity={"groups": groups}, counts={"userinfo": 1}),
+        Row("overage, nowhere", {"id_token": "overage", "groups": None},
+            "token", counts={"userinfo": 1}),
+        Row("name missing", {"claims": {"*": {"preferred_username": None}}},
+            "token", counts={"userinfo": 1}),
+        Row("name number", {"claims": {"*": {"preferred_username": 5}}},
+            "token"),
+        Row("name control", {"claims": {"*": {
+            "preferred_username": "ali\nce"}}}, "bad_name"),
+        Row("name huge", {"claims": {"*": {
+            "preferred_username": "a" * 400}}}, "bad_name"),
+        Row("name odd", {"claims": {"*": {
+            "preferred_username": "Алиса;$(id)"}}},
+            identity={"username": "Алиса;$(id)"}),
+        Row("by sub", {}, orders={"username_claim": "sub"},
+            identity={"username": ALICE}),
+        Row("by e-mail", {}, orders=email,
+            identity={"username": "alice@example.com"}),
+        Row("e-mail unverified", verified(False), "token", orders=email),
+        Row("e-mail \"true\"", verified("true"), "token", orders=email),
+        Row("e-mail not said", verified(None), "token", orders=email),
+        Row("unverified, for show", verified(False), identity={"email": ""}),
+        Row("display name broken", {"claims": {"*": {"name": "A\x1b[2J"}}},
+            identity={"name": ""}),
+        *same("userinfo", USERINFO_VARIANTS,
+              {None: "token", "array": "protocol", "string": "protocol",
+               "jwt": "protocol"},
+              lambda name: {"userinfo": name, **elsewhere}),
+        Row("userinfo 500", {"http_error": "userinfo", **elsewhere},
+            "unreachable"),
+    ])
+
+
+def test_trusted_algorithms(pool):
+    """Each algorithm works, and only where the profile lists it."""
+    rows = []
+    for name, bit in wire.ALGORITHMS.items():
+        rows.append(Row(f"{name} alone", {"id_token_alg": name},
+                        orders={"algorithms": bit}))
+        rows.append(Row(f"all but {name}", {"id_token_alg": name}, "token",
+                        orders={"algorithms": 31 & ~bit}))
+    pool.check(rows)
+
+
+# -- the happy path, in detail
+
+
+@pytest.mark.parametrize("auth", ["none", "basic", "post"])
+def test_login(start, idp, auth):
+    worker = start(auth, device_name="alice@web1 (sshd, from 203.0.113.7)")
+    device = worker.expect("DEVICE")
+    code = idp.control.wait_for_code()
+    assert device.user_code == code["user_code"]
+    assert device.uri == idp.issuer + "/device"
+    assert device.expires_in_s == 600 and device.qr == b""
+    assert code["device_name"] == "alice@web1 (sshd, from 203.0.113.7)"
+    idp.control.approve("alice")
+    last = worker.finish()
+    assert [one.name for one in worker.messages] == [
+        "DEVICE", "METADATA", "IDENTITY"]
+    assert last.fields == {
+        "issuer": idp.issuer, "subject": ALICE, "username": "alice",
+        "name": "Alice Zoë Lindqvist", "email": "alice@example.com",
+        "auth_time_s": last.auth_time_s, "groups": b"staff\0operators\0"}
+    assert abs(last.auth_time_s - time.time()) < 60
+    documents = worker.message("METADATA")
+    assert json.loads(documents.metadata)["issuer"] == idp.issuer
+    assert json.loads(documents.jwks)["keys"]
+    assert documents.metadata_max_age_s == documents.jwks_max_age_s == 3600
+    assert worker.exit_code == 0
+    method = {"none": "none", "basic": "client_secret_basic",
+              "post": "client_secret_post"}[auth]
+    for request in idp.control.requests():
+        assert request["user_agent"].startswith("devauth/")
+        if request["endpoint"] in ("device_authorization", "token"):
+            assert request["auth"] == method
+            assert request["form"]["client_id"].startswith("devauth-")
+        else:
+            assert request["auth"] is None
+
+
+def test_max_age_not_said(start, idp):
+    idp.control.quirks(max_age=None)
+    worker = start()
+    log_in(worker, idp)
+    assert worker.message("METADATA").metadata_max_age_s == -1
+
+
+def test_qr(start, idp):
+    worker = start(want_qr=1)
+    device = worker.expect("DEVICE")
+    lines = device.qr.decode().splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert set("".join(lines)) <= set(" █▀▄")
+    if shutil.which("zbarimg"):
+        assert read_qr(lines) == (
+            f"{idp.issuer}/device?user_code={device.user_code}")
+
+
+def read_qr(lines):
+    """What a reader sees on a screen: blocks are light."""
+    scale, pixels = 6, []
+    for line in lines:
+        for lit in ("█▀", "█▄"):
+            row = b"".join((b"\xff" if one in lit else b"\0") * scale
+                           for one in line)
+            pixels += [row] * scale
+    with tempfile.NamedTemporaryFile(suffix=".pgm") as file:
+        file.write(b"P5 %d %d 255\n" % (len(pixels[0]), len(pixels)))
+        file.write(b"".join(pixels))
+        file.flush()
+        return subprocess.run(
+            ["zbarimg", "-q", "--raw", file.name], check=True,
+            capture_output=True, text=True).stdout.strip()
+
+
+def test_requests_cold_and_warm(start, idp):
+    """Cold: metadata, device request, keys, poll; warm: device request, poll.
+    One full TLS handshake each."""
+    worker = start()
+    log_in(worker, idp)
+    state = idp.control.state()
+    assert state["counters"] == {"discovery": 1, "device_authorization": 1,
+                                 "jwks": 1, "token": 1}
+    assert state["tls"]["full"] == 1 and state["tls"]["resumed"] == 0
+    documents = worker.message("METADATA")
+    idp.control.reset()
+    warm = start(metadata=documents.metadata, jwks=documents.jwks)
+    log_in(warm, idp)
+    state = idp.control.state()
+    assert state["counters"] == {"device_authorization": 1, "token": 1}
+    assert state["tls"]["full"] == 1 and state["tls"]["resumed"] == 0
+    assert warm.message("METADATA") is None
+
+
+def test_pace_of_polls(start, idp):
+    """The first poll one interval after the code; none faster, also for a
+    server that finds "exactly on it" too fast (providers.md 4)."""
+    idp.control.quirks(slow_down_on_exact=True, pending_after_approval=3,
+                       approve_immediately="alice")
+    worker = start()
+    worker.finish()
+    code = idp.control.state()["codes"][0]
+    times = [code["issued_at"]] + code["poll_times"]
+    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    assert len(gaps) == 4 and all(1.15 < gap < 1.6 for gap in gaps), gaps
+    assert code["slow_downs"] == 0
+
+
+def test_slow_down_is_kept(start, idp):
+    idp.control.quirks(slow_down=1, pending_after_approval=1,
+                       approve_immediately="alice")
+    start(deadline_ms=25000).finish(30)
+    times = idp.control.state()["codes"][0]["poll_times"]
+    assert [round(later - earlier) for earlier, later in
+            zip(times, times[1:])] == [6, 6]
+
+
+def test_soon_after_the_approval(start, idp):
+    """Nothing but the poll itself stands between approval and success."""
+    worker = start()
+    worker.expect("DEVICE")
+    idp.control.approve("alice")
+    worker.finish()
+    end = time.time()
+    poll = idp.control.requests("token")[-1]["time"]
+    assert end - poll < 0.3
+
+
+def test_connection_resumed(start, idp):
+    """A connection that died costs a resumption, not a full handshake."""
+    idp.control.quirks(keep_alive=0.3)
+    log_in(start(), idp)
+    tls = idp.control.state()["tls"]
+    assert tls["full"] == 1 and tls["resumed"] == 1
+
+
+@pytest.mark.parametrize("bad", [
+    b"garbage", b"{}", b'{"issuer":"https://elsewhere.example"}', b"\0"])
+def test_useless_cache(start, idp, bad):
+    """A damaged cache costs a request, never a login."""
+    worker = start(metadata=bad, jwks=bad)
+    log_in(worker, idp)
+    assert idp.control.state()["counters"]["discovery"] == 1
+    assert worker.message("METADATA").metadata
+
+
+def test_rotated_keys(start, idp):
+    """An unknown kid is answered by one fetch (providers.md 9)."""
+    worker = start()
+    log_in(worker, idp)
+    documents = worker.message("METADATA")
+    idp.control.rotate_keys(keep_old=False)
+    idp.control.reset()
+    worker = start(metadata=documents.metadata, jwks=documents.jwks)
+    log_in(worker, idp)
+    assert idp.control.state()["counters"]["jwks"] == 1
+    fresh = worker.message("METADATA")
+    assert fresh.metadata == b"" and fresh.jwks != documents.jwks
+
+
+def test_unknown_kid_stays_unknown(start, idp):
+    """J20: one fetch, then refused."""
+    worker = start()
+    log_in(worker, idp)
+    documents = worker.message("METADATA")
+    idp.control.reset()
+    idp.control.quirks(id_token="unknown_kid", approve_immediately="alice")
+    worker = start(metadata=documents.metadata, jwks=documents.jwks)
+    assert worker.finish().code == wire.ERRORS["token"]
+    assert idp.control.state()["counters"]["jwks"] == 1
+
+
+def test_metadata_in_the_other_place(start, idp):
+    """RFC 8414's address is asked when OpenID's is not there."""
+    idp.control.quirks(endpoint={"discovery": {
+        "times": 1, "status": 404, "body": "not here"}})
+    log_in(start(), idp)
+    assert [one["path"] for one in idp.control.requests("discovery")] == [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server"]
+
+
+def test_two_at_once(start, idp):
+    """D8: approving one code completes no other."""
+    one, other = start(), start()
+    codes = [worker.expect("DEVICE").user_code for worker in (one, other)]
+    assert codes[0] != codes[1]
+    idp.control.approve("alice", codes[0])
+    assert one.finish().name == "IDENTITY"
+    with pytest.raises(TimeoutError):
+        other.receive(1.5)
+    idp.control.deny(codes[1])
+    assert other.finish().code == wire.ERRORS["denied"]
+
+
+def test_deadline(start):
+    begin = time.monotonic()
+    worker = start(deadline_ms=2500)
+    worker.expect("DEVICE")
+    last = worker.finish()
+    assert wire.ERROR_NAMES[last.code] == "deadline"
+    assert last.reason == "not approved in time"
+    assert 2.3 < time.monotonic() - begin < 3.3
+
+
+# -- the process
+
+
+def test_sandbox_facts(start, idp):
+    """E14, E5: what the kernel says about the running worker."""
+    worker = start()
+    worker.expect("DEVICE")
+    facts = worker.facts()
+    for name in ("Uid", "Gid"):
+        assert facts[name] == " ".join([str(UID)] * 4)
+    assert facts["Groups"] == ""
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(facts[name], 16) == 0
+    assert facts["NoNewPrivs"] == "1" and facts["Seccomp"] == "2"
+    assert facts["Threads"] == "1" and facts["Umask"] == "0077"
+    assert worker.proc("environ") == b"LANG=C\0"
+    assert worker.proc("cmdline") == b"devauth-worker\0"
+    assert os.readlink(f"/proc/{worker.pid}/cwd") == "/"
+    # Not dumpable: nobody but root looks into it.
+    assert os.stat(f"/proc/{worker.pid}/mem").st_uid == 0
+    limits = worker.proc("limits").decode()
+    for name in ("Max file size", "Max core file size", "Max processes"):
+        assert re.search(rf"^{name} +0 +0 ", limits, re.MULTILINE), limits
+    descriptors = {os.readlink(f"/proc/{worker.pid}/fd/{number}")
+                   for number in os.listdir(f"/proc/{worker.pid}/fd")}
+    assert all(one == "/dev/null" or one.startswith("socket:")
+               for one in descriptors), descriptors
+    idp.control.approve("alice")
+    worker.finish()
+
+
+def test_caller_cannot_touch_it(start):
+    """E14: a person's process can neither stop nor read the worker."""
+    worker = start()
+    worker.expect("DEVICE")
+    script = f"""
+import os, signal, sys
+os.setgroups([]); os.setresgid(1000, 1000, 1000); os.setresuid(1000, 1000, 1000)
+for what in (lambda: os.kill({worker.pid}, signal.SIGKILL),
+             lambda: open("/proc/{worker.pid}/environ").read(),
+             lambda: open("/proc/{worker.pid}/mem").read(),
+             lambda: os.listdir("/proc/{worker.pid}/fd")):
+    try:
+        what()
+        sys.exit(1)
+    except PermissionError:
+        pass
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert worker.status is None
+
+
+def test_memory_and_time(start, idp, public):
+    """Peak memory and CPU with the system's own trust store, at its fullest:
+    after an ID token with 300 groups, in the middle of userinfo."""
+    idp.control.quirks(groups_count=300, approve_immediately="alice",
+                       profile_at="userinfo", stall="userinfo")
+    worker = start(ca_file="", want_qr=1, request_timeout_ms=1500,
+                   files={"/etc/ssl/certs": system_trust(idp, public)})
+    worker.expect("DEVICE")
+    idp.control.wait_until(
+        lambda state: state["counters"].get("userinfo"), what="userinfo")
+    peak_kb = worker.peak_kb()
+    worker.finish()
+    print(f"peak {peak_kb} kB, CPU {worker.cpu_ms():.1f} ms")
+    assert peak_kb < 14 * 1024
+    # 10 to 16 ms on a quiet machine; the bundle of all CAs alone takes 36.
+    assert worker.cpu_ms() < 45
+
+
+def system_trust(idp, public):
+    """A hashed folder like /etc/ssl/certs that holds our CA as well, and
+    nothing but links as the real one."""
+    folder = os.path.join(public, "certs")
+    if not os.path.exists(folder):
+        shutil.copytree("/etc/ssl/certs", folder, symlinks=True)
+        shutil.copyfile(idp.ca_file, os.path.join(folder, "idp.pem"))
+        digest = subprocess.run(
+            ["openssl", "x509", "-hash", "-noout", "-in", idp.ca_file],
+            check=True, capture_output=True, text=True).stdout.strip()
+        os.symlink("idp.pem", os.path.join(folder, f"{digest}.0"))
+        for path in (folder, os.path.join(folder, "idp.pem")):
+            os.chmod(path, 0o755)
+    return folder
+
+
+def test_system_trust_store(start, idp, public):
+    """A CA of the hashed folder is enough; without it there is no trust."""
+    log_in(start(ca_file="", files={
+        "/etc/ssl/certs": system_trust(idp, public)}), idp)
+    last = start(ca_file="").finish()
+    assert last.reason == "certificate not trusted"
+
+
+def test_ca_file_is_checked(start, idp, public):
+    """F1, as far as it goes: the worker reads no CA that others may write."""
+    path = os.path.join(public, "bad.pem")
+    shutil.copyfile(idp.ca_file, path)
+    os.chmod(path, 0o666)
+    link = os.path.join(public, "link.pem")
+    os.symlink(readable_ca(idp, public), link)
+    for bad in (path, link, os.path.join(public, "missing.pem"), public,
+                "relative.pem"):
+        last = start(ca_file=bad).finish()
+        assert wire.ERROR_NAMES[last.code] == "config" and last.reason
+    with open(path, "w", encoding="ascii") as file:
+        file.write("no certificate")
+    os.chmod(path, 0o644)
+    last = start(ca_file=path).finish()
+    assert wire.ERROR_NAMES[last.code] == "config"
+    assert idp.control.state()["counters"] == {}
+
+
+def test_hostile_environment(start, idp, public):
+    """E1-E4: whatever stands in the environment, the worker does not look."""
+    keys = os.path.join(public, "keys")
+    os.mkdir(keys)
+    os.chmod(keys, 0o777)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        environment = {
+            "SSLKEYLOGFILE": f"{keys}/log", "SSL_CERT_FILE": readable_ca(
+                idp, public), "SSL_CERT_DIR": public, "TZ": ":/etc/shadow",
+            "http_proxy": address, "https_proxy": address,
+            "HTTPS_PROXY": address, "ALL_PROXY": address, "NO_PROXY": "",
+            "HOME": public, "CURL_CA_BUNDLE": readable_ca(idp, public),
+            "LC_ALL": "tr_TR.UTF-8", "LANG": "C"}
+        last = start(ca_file="", environment=environment).finish()
+        assert last.reason == "certificate not trusted"
+        log_in(start(environment=environment), idp)
+        assert not select.select([proxy], [], [], 0)[0]
+    assert os.listdir(keys) == []
+
+
+@pytest.mark.parametrize("how", [
+    {"uid": 0}, {"arguments": ("devauth-worker", "--help")},
+    {"arguments": ("devauth-worker", "")}])
+def test_wrong_start(program, idp, public, how):
+    with Worker(program, orders(idp, public), **how) as worker:
+        assert worker.finish() is None
+        assert worker.exit_code == 2
+    assert idp.control.state()["counters"] == {}
+
+
+def test_started_by_hand(program):
+    """With whatever a shell gives it, it ends at once and says nothing."""
+    done = subprocess.run([program], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=5, check=False)
+    assert done.returncode == 2 and done.stdout == done.stderr == b""
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"issuer": "http://localhost:1"}, "issuer"), ({"issuer": ""}, "issuer"),
+    ({"issuer": "https://localhost/?x"}, "issuer"),
+    ({"client_id": ""}, "client_id"), ({"client_auth": 7}, "client_auth"),
+    ({"client_auth": 1}, "client_auth"),
+    ({"username_claim": ""}, "username_claim"),
+    ({"algorithms": 0}, "algorithms"), ({"algorithms": 32}, "algorithms"),
+    ({"deadline_ms": 0}, "limit"), ({"deadline_ms": -1}, "limit"),
+    ({"deadline_ms": 2 ** 62}, "limit"), ({"request_timeout_ms": 0}, "limit"),
+    ({"endpoint_hosts": " ".join(f"192.0.2.{n}" for n in range(20))},
+     "endpoint_hosts")])
+def test_impossible_orders(start, idp, change, word):
+    worker = start(**change)
+    last = worker.finish()
+    assert wire.ERROR_NAMES[last.code] == "config"
+    assert word in last.reason and worker.exit_code == 0
+    assert idp.control.state()["tls"]["hellos"] == 0
+
+
+def frame(**change):
+    parts = {"version": 1, "number": 32, "zero": 0, "size": None, "body": b"",
+             **change}
+    size = len(parts["body"]) if parts["size"] is None else parts["size"]
+    return wire.HEADER.pack(parts["version"], parts["number"], parts["zero"],
+                            size) + parts["body"]
+
+
+@pytest.mark.parametrize("first", [
+    b"\0", b"GET / HTTP/1.1\r\n\r\n", frame(version=2), frame(number=48),
+    frame(zero=1), frame(size=2 ** 31), frame(body=b"\0\0\0\4http"), frame(),
+    wire.encode("START", issuer="https://a.example") + b"",
+    wire.encode("START", issuer="x\ny"), wire.encode("DEVICE")])
+def test_broken_orders(program, first):
+    """I4, seen from the worker: what is no START ends it."""
+    with Worker(program) as worker:
+        worker.channel.socket.sendall(first)
+        worker.channel.socket.shutdown(socket.SHUT_WR)
+        last = worker.finish()
+        assert last is None or wire.ERROR_NAMES[last.code] == "config"
+        assert worker.exit_code in (0, 3)
+
+
+def test_no_orders(program):
+    """Silence is not waited for long."""
+    begin = time.monotonic()
+    with Worker(program) as worker:
+        assert worker.finish() is None
+        assert worker.exit_code == 3
+    assert 4 < time.monotonic() - begin < 7
+
+
+# -- its end, at every stage
+
+
+class Hole:
+    """A listener that takes connections and never says a word; with
+    `full`, it does not even take them."""
+
+    def __init__(self, full=False):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = self.socket.getsockname()[1]
+        self.others = []
+        while full and len(self.others) < 8:
+            other = socket.socket()
+            other.setblocking(False)
+            other.connect_ex(("127.0.0.1", self.port))
+            self.others.append(other)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for one in [self.socket, *self.others]:
+            one.close()
+
+
+def blackhole_dns(public):
+    """A resolv.conf that leads to a name server that never answers."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.77", 53))
+    path = os.path.join(public, "resolv.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("nameserver 127.0.0.77\n")
+    os.chmod(path, 0o644)
+    return server, {"/etc/resolv.conf": path}
+
+
+def assert_gone_soon(worker, act):
+    time.sleep(0.3)
+    assert worker.status is None
+    os.kill(worker.pid, 0)
+    act()
+    assert worker.seconds_to_end() < 1
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["connect", "handshake"])
+def test_ends_in_a_stalled(start, full):
+    with Hole(full) as hole:
+        worker = start(issuer=f"https://localhost:{hole.port}")
+        assert_gone_soon(worker, worker.channel.close)
+
+
+@pytest.mark.parametrize("endpoint", [
+    "discovery", "device_authorization", "jwks", "token", "userinfo"])
+def test_ends_in_a_stalled_answer(start, idp, endpoint):
+    idp.control.quirks(stall=endpoint, approve_immediately="alice",
+                       profile_at="userinfo")
+    worker = start()
+    idp.control.wait_until(
+        lambda state: state["counters"].get(endpoint), what=endpoint)
+    # Until the first poll is due, a key set that does not come is waited for.
+    assert_gone_soon(worker, worker.channel.close)
+
+
+def test_ends_between_polls(start, idp):
+    worker = start()
+    worker.expect("DEVICE")
+    idp.control.wait_until(lambda state: state["counters"].get("jwks"),
+                           what="key set")
+    assert_gone_soon(worker, worker.channel.close)
+
+
+def test_ends_in_a_lookup(start, public):
+    server, files = blackhole_dns(public)
+    with server:
+        worker = start(issuer="https://login.devauth.test", files=files)
+        assert_gone_soon(worker, worker.channel.close)
+
+
+def test_ends_at_any_byte(start):
+    worker = start()
+    worker.expect("DEVICE")
+    worker.channel.socket.send(b"\0")
+    assert worker.seconds_to_end() < 1
+    assert worker.exit_code == 3
+
+
+def test_ends_with_the_broker(program, idp, public):
+    """PDEATHSIG: the parent dies while somebody else holds the socket."""
+    channel, theirs = wire.pair()
+    reader, writer = os.pipe()
+    broker = os.fork()
+    if broker == 0:
+        try:
+            channel.close()
+            worker = Worker(program)
+            worker.channel.send("START", **orders(idp, public))
+            worker.expect("DEVICE")
+            # Our end of the worker's socket outlives us in the test.
+            socket.send_fds(theirs, [b"x"], [worker.channel.socket.fileno()])
+            os.write(writer, str(worker.pid).encode())
+            signal.pause()
+        finally:
+            os._exit(99)
+    pid = int(os.read(reader, 16))
+    _, kept, _, _ = socket.recv_fds(channel.socket, 1, 1)
+    os.kill(broker, signal.SIGKILL)
+    os.waitpid(broker, 0)
+    end = time.monotonic() + 1
+    while os.path.exists(f"/proc/{pid}"):
+        assert time.monotonic() < end, "the worker outlives its broker"
+        time.sleep(0.01)
+    for descriptor in (*kept, reader, writer):
+        os.close(descriptor)
+
+
+# -- names and addresses
+
+
+def test_dead_name_servers(start, public):
+    """H8: a black hole costs seconds, and is told."""
+    server, files = blackhole_dns(public)
+    begin = time.monotonic()
+    with server:
+        last = start(issuer="https://login.devauth.test", files=files,
+                     deadline_ms=30000).finish(30)
+    assert wire.ERROR_NAMES[last.code] == "unreachable"
+    assert last.reason == "no answer from the name servers"
+    assert time.monotonic() - begin < 25
+
+
+def hosts(public, text):
+    path = os.path.join(public, f"hosts-{threading.get_ident()}")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, 0o644)
+    return {"/etc/hosts": path}
+
+
+@pytest.mark.parametrize("address, allow, reason", [
+    ("127.0.0.1", 0, "not allowed"), ("::1", 0, "not allowed"),
+    ("169.254.1.1", 0, "not allowed"), ("169.254.169.254", 0, "not allowed"),
+    ("169.254.169.254", 1, "not allowed"), ("0.0.0.0", 1, "not allowed"),
+    ("224.0.0.1", 1, "not allowed"), ("::ffff:127.0.0.1", 0, "not allowed"),
+    ("127.0.0.1", 1, "connection refused")])
+def test_addresses(start, public, address, allow, reason):
+    """H8: what a name may lead to."""
+    last = start(issuer="https://login.devauth.test:9", allow_loopback=allow,
+                 files=hosts(public, f"{address} login.devauth.test\n")
+                 ).finish()
+    assert wire.ERROR_NAMES[last.code] == "unreachable"
+    assert reason in last.reason
+
+
+def test_loopback_needs_permission(start, idp):
+    last = start(allow_loopback=0).finish()
+    assert "not allowed" in last.reason
+    assert idp.control.state()["tls"]["hellos"] == 0
+
+
+def test_unknown_name(start, public):
+    last = start(issuer="https://nobody.invalid", files=hosts(
+        public, "127.0.0.1 localhost\n")).finish()
+    assert wire.ERROR_NAMES[last.code] == "unreachable"
+    assert last.reason.startswith(("name", "no answer from the name"))
+
+
+def test_refused_connection(start):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        last = start(issuer="https://localhost:%d" %
+                     unused.getsockname()[1]).finish()
+    assert last.reason == "connection refused"
+
+
+@pytest.mark.parametrize("name, listen", [
+    ("login.devauth.test", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"),
+    ("::1", "::1"), ("login6.devauth.test", "::1")])
+def test_other_names(program, public, tmp_path, name, listen):
+    """By a name that no library knows, and by literal addresses. A first,
+    dead address does not stop the login."""
+    lines = f"{listen} {name}\n" if "devauth" in name else ""
+    if "login.devauth" in name:
+        lines = f"127.0.0.9 {name}\n" + lines
+    with Idp(str(tmp_path), hosts=[name], listen=[listen]) as idp:
+        with Worker(program, orders(idp, public),
+                    files=hosts(public, lines)) as worker:
+            log_in(worker, idp)
+            assert idp.control.violations() == []
+
+
+def test_endpoint_hosts(program, public, tmp_path):
+    """H4: an endpoint on another host works where the profile lists it."""
+    names = ["login.devauth.test", "token.devauth.test"]
+    files = hosts(public, "".join(f"127.0.0.1 {name}\n" for name in names))
+    with Idp(str(tmp_path), hosts=names) as idp:
+        idp.control.quirks(discovery={"token_endpoint": (
+            f"https://TOKEN.devauth.test:{idp.port}/token")})
+        with Worker(program, orders(idp, public), files=files) as worker:
+            assert "endpoint_hosts" in worker.finish().reason
+        with Worker(program, orders(
+                idp, public, endpoint_hosts=" x.invalid  token.Devauth.test"),
+                    files=files) as worker:
+            log_in(worker, idp)
+
+
+def test_issuer_with_a_path(program, public, tmp_path):
+    with Idp(str(tmp_path), options=["--issuer-path", "/realms/corp"]) as idp:
+        with Worker(program, orders(idp, public)) as worker:
+            assert worker.expect("DEVICE").uri.startswith(
+                idp.issuer + "/device")
+            idp.control.approve("alice")
+            assert worker.finish().issuer == idp.issuer

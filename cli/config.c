@@ -8,7 +8,8 @@
 #include "store/config.h"
 
 /* Every name that rules list, or "" when a rule names groups: then anybody
- * might be let in, and the name service must answer for any well-formed name. */
+ * might be let in, and the name service must answer for any well-formed name.
+ */
 static enum da_err
 collect_users(const struct da_config *config, struct da_buf *ret)
 {
@@ -76,7 +77,8 @@ dump(const struct da_config *config, bool explain)
 	if (da_config_dump(config, explain, &text) != DA_OK)
 		return DA_EXIT_FAILED;
 	return fputs(da_buf_text(&text), stdout) >= 0 && fflush(stdout) == 0
-	    ? DA_EXIT_OK : DA_EXIT_FAILED;
+	    ? DA_EXIT_OK
+	    : DA_EXIT_FAILED;
 }
 
 int
@@ -92,7 +94,8 @@ da_command_config(int argc, char **argv)
 	    (strcmp(verb, "check") != 0 && strcmp(verb, "dump") != 0 &&
 		strcmp(verb, "apply") != 0)) {
 		(void)fputs("usage: devauth config check | dump [--explain] | "
-			    "apply\n", stderr);
+			    "apply\n",
+		    stderr);
 		return DA_EXIT_USAGE;
 	}
 	if (da_config_load(&da_paths, &config, &diag) != DA_OK)

@@ -45,7 +45,7 @@ main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	(void)fprintf(stderr, "devauth: no command \"%.32s\"; see devauth help\n",
-	    argv[1]);
+	(void)fprintf(stderr,
+	    "devauth: no command \"%.32s\"; see devauth help\n", argv[1]);
 	return DA_EXIT_USAGE;
 }

@@ -11,7 +11,8 @@ parse_one(const char *argument, struct da_arguments *ret)
 	const char *value;
 
 	if (da_text_skip_prefix(argument, "profile=", &value))
-		return value[0] == '\0' ? DA_E_CONFIG
+		return value[0] == '\0'
+		    ? DA_E_CONFIG
 		    : da_text_copy(value, ret->profile, sizeof(ret->profile));
 	if (strcmp(argument, "prompt=auto") == 0)
 		ret->flags &= ~(DA_REQUEST_PROMPT | DA_REQUEST_NO_PROMPT);
@@ -31,8 +32,8 @@ parse_one(const char *argument, struct da_arguments *ret)
 }
 
 enum da_err
-da_arguments_parse(int argc, const char **argv, struct da_arguments *ret,
-    const char **ret_bad)
+da_arguments_parse(
+    int argc, const char **argv, struct da_arguments *ret, const char **ret_bad)
 {
 	struct da_arguments parsed = {.flags = DA_REQUEST_QR};
 

@@ -12,7 +12,7 @@
 
 struct da_arguments {
 	char profile[DA_PROFILE_MAX + 1]; /* "" = the configuration decides */
-	uint32_t flags;			  /* DA_REQUEST_QR, _PROMPT, ... */
+	uint32_t flags;                   /* DA_REQUEST_QR, _PROMPT, ... */
 };
 
 /* Parses them. DA_E_CONFIG for an unknown or malformed one, which *ret_bad then

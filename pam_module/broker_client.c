@@ -154,7 +154,8 @@ da_broker_start(const struct da_paths *paths, int *ret_socket)
 		_exit(grandchild > 0 ? 0 : 1);
 	}
 	do {
-		waited = child > 0 ? waitpid(child, &status, (int)__WCLONE) : -1;
+		waited =
+		    child > 0 ? waitpid(child, &status, (int)__WCLONE) : -1;
 	} while (child > 0 && waited < 0 && errno == EINTR);
 	(void)pthread_sigmask(SIG_SETMASK, &saved, NULL); /* cannot fail */
 	if (waited != child || child <= 0 || !WIFEXITED(status) ||
@@ -178,14 +179,15 @@ da_broker_recv(int socket, uint8_t *state,
 	da_buf_init(&body, sizeof(struct da_wire_code) + DA_QR_MAX);
 	err = da_frame_recv(socket, &type, &body, deadline_mono_ms);
 	if (err == DA_OK)
-		err = da_wire_advance(broker_steps,
-		    DA_ARRAY_LEN(broker_steps), type, state);
+		err = da_wire_advance(
+		    broker_steps, DA_ARRAY_LEN(broker_steps), type, state);
 	if (err != DA_OK)
 		return err == DA_E_NOMEM ? err : DA_E_BROKER;
 	*ret_type = (enum da_wire_type)type;
 	if (type == DA_WIRE_CODE)
 		return da_wire_decode(DA_WIRE_CODE, &body, ret_code) == DA_OK
-		    ? DA_OK : DA_E_BROKER;
+		    ? DA_OK
+		    : DA_E_BROKER;
 	err = da_wire_decode(DA_WIRE_RESULT, &body, ret_result);
 	if (err == DA_OK &&
 	    memcmp(ret_result->nonce, request->nonce, DA_NONCE_LEN) != 0)

@@ -17,8 +17,8 @@ struct da_paths;
 
 /* Starts a broker. *ret_socket is the only tie to it: closing it ends it.
  * DA_E_SYS. */
-enum da_err da_broker_start(const struct da_paths *paths, int *ret_socket)
-    DA_MUST_CHECK;
+enum da_err
+da_broker_start(const struct da_paths *paths, int *ret_socket) DA_MUST_CHECK;
 
 /* Reads the next message: CODE or RESULT, as "state" allows (start with 0).
  * "ret_code" / "ret_result" is filled as *ret_type says. A RESULT counts only
@@ -29,7 +29,7 @@ enum da_err da_broker_recv(int socket, uint8_t *state,
     struct da_wire_result *ret_result) DA_MUST_CHECK;
 
 /* What a RESULT says: DA_OK only with the verdict beside it. */
-enum da_err da_broker_verdict(const struct da_wire_result *result)
-    DA_MUST_CHECK;
+enum da_err
+da_broker_verdict(const struct da_wire_result *result) DA_MUST_CHECK;
 
 #endif

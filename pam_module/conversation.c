@@ -65,7 +65,8 @@ add_qr(struct page *page, const char *qr)
 		if (message == NULL || used + need >= MESSAGE_SIZE) {
 			/* The prompt needs two messages more. */
 			message = page->count < PAM_MAX_NUM_MSG - 2
-			    ? add(page, PAM_TEXT_INFO) : NULL;
+			    ? add(page, PAM_TEXT_INFO)
+			    : NULL;
 			used = 0;
 			if (message == NULL || need >= MESSAGE_SIZE) {
 				page->count = start;
@@ -145,8 +146,8 @@ converse(pam_handle_t *pamh, const struct page *page)
 		messages[i].msg = page->text[i];
 		pointers[i] = &messages[i];
 	}
-	if (conv->conv(page->count, pointers, &responses,
-		conv->appdata_ptr) != PAM_SUCCESS)
+	if (conv->conv(page->count, pointers, &responses, conv->appdata_ptr) !=
+	    PAM_SUCCESS)
 		err = DA_E_CANCELLED;
 	/* Ctrl-D: success without an answer (misc_conv). */
 	else if (page->style[last] == PAM_PROMPT_ECHO_ON &&

@@ -22,8 +22,8 @@ bool da_conversation_exists(pam_handle_t *pamh);
 /* Shows the code; with must_confirm asks for Enter and waits for it.
  * DA_E_CANCELLED when the person or the program broke off (Ctrl-C, Ctrl-D). */
 enum da_err da_conversation_show_code(pam_handle_t *pamh,
-    const struct da_wire_request *request, const struct da_wire_code *code)
-    DA_MUST_CHECK;
+    const struct da_wire_request *request,
+    const struct da_wire_code *code) DA_MUST_CHECK;
 
 /* One line; failures to show it are of no consequence. */
 void da_conversation_tell(pam_handle_t *pamh, int style, const char *line);

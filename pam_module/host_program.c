@@ -14,8 +14,8 @@ bool
 da_host_program_is_sshd_conversation(void)
 {
 	static const char mark[] = " [pam]";
-	DA_CLEANUP(da_file_closep) int fd =
-	    open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	DA_CLEANUP(da_file_closep)
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	char title[TITLE_MAX];
 	ssize_t len;
 
@@ -28,15 +28,15 @@ da_host_program_is_sshd_conversation(void)
 	while (len > 0 && title[len - 1] == '\0')
 		len--;
 	return len >= (ssize_t)sizeof(mark) - 1 &&
-	    memcmp(title + len - (sizeof(mark) - 1), mark,
-		sizeof(mark) - 1) == 0;
+	    memcmp(title + len - (sizeof(mark) - 1), mark, sizeof(mark) - 1) ==
+	    0;
 }
 
 bool
 da_host_program_has_terminal(unsigned int *ret_rows)
 {
-	DA_CLEANUP(da_file_closep) int fd =
-	    open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	DA_CLEANUP(da_file_closep)
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct winsize size;
 
 	if (fd < 0)

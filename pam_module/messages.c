@@ -16,7 +16,8 @@ da_messages_format(const struct da_wire_request *request,
 {
 	const char *who = result->who[0] != '\0' ? result->who : "The person";
 	const char *provider = result->provider[0] != '\0'
-	    ? result->provider : "the identity provider";
+	    ? result->provider
+	    : "the identity provider";
 	const char *reason =
 	    result->reason[0] != '\0' ? result->reason : "no reason given";
 
@@ -41,12 +42,14 @@ da_messages_format(const struct da_wire_request *request,
 	case DA_E_PROTOCOL:
 		(void)snprintf(out, size,
 		    "%.200s sent an answer that cannot be used (%.100s). "
-		    "Ask your administrator.", provider, reason);
+		    "Ask your administrator.",
+		    provider, reason);
 		break;
 	case DA_E_PROVIDER:
 		(void)snprintf(out, size,
 		    "%.200s does not accept this host (%.100s). "
-		    "Ask your administrator.", provider, reason);
+		    "Ask your administrator.",
+		    provider, reason);
 		break;
 	case DA_E_DENIED:
 		(void)snprintf(out, size,
@@ -60,31 +63,37 @@ da_messages_format(const struct da_wire_request *request,
 	case DA_E_TOKEN:
 		(void)snprintf(out, size,
 		    "The proof of identity from %.200s is not valid (%.100s). "
-		    "Ask your administrator.", provider, reason);
+		    "Ask your administrator.",
+		    provider, reason);
 		break;
 	case DA_E_WRONG_PERSON:
 		(void)snprintf(out, size,
 		    "%.200s may not log in as %s. Sign in at the provider as "
-		    "the right person and connect again.", who, request->user);
+		    "the right person and connect again.",
+		    who, request->user);
 		break;
 	case DA_E_NOT_ALLOWED:
 		(void)snprintf(out, size,
 		    "%.150s may not log in here as %s. Ask your administrator "
-		    "(rule: %.60s).", who, request->user, result->rule);
+		    "(rule: %.60s).",
+		    who, request->user, result->rule);
 		break;
 	case DA_E_PIN:
 		(void)snprintf(out, size,
 		    "The name %s belongs to another identity on this host. "
-		    "Ask your administrator.", request->user);
+		    "Ask your administrator.",
+		    request->user);
 		break;
 	case DA_E_BAD_NAME:
 		(void)snprintf(out, size,
 		    "%.200s has no login name that this host accepts. Ask your "
-		    "administrator.", who);
+		    "administrator.",
+		    who);
 		break;
 	case DA_E_ACCT_STALE:
 		(void)snprintf(out, size,
-		    "Your last sign-in here is too long ago. Sign in once with: "
+		    "Your last sign-in here is too long ago. Sign in once "
+		    "with: "
 		    "ssh -o PreferredAuthentications=keyboard-interactive");
 		break;
 	case DA_E_ACCT_UNKNOWN:
@@ -101,7 +110,8 @@ da_messages_format(const struct da_wire_request *request,
 	case DA_E_COLLISION:
 		(void)snprintf(out, size,
 		    "The number of %s is taken by another account on this "
-		    "host. Ask your administrator.", request->user);
+		    "host. Ask your administrator.",
+		    request->user);
 		break;
 	default:
 		(void)snprintf(out, size,

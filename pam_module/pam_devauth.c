@@ -15,9 +15,9 @@
  *   setcred       SUCCESS IGNORE SYSTEM_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
- *   open_session  SUCCESS IGNORE SESSION_ERR AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
- *   close_session SUCCESS IGNORE SYSTEM_ERR
- *   chauthtok     IGNORE PERM_DENIED SYSTEM_ERR
+ *   open_session  SUCCESS IGNORE SESSION_ERR AUTHINFO_UNAVAIL SYSTEM_ERR
+ * BUF_ERR close_session SUCCESS IGNORE SYSTEM_ERR chauthtok     IGNORE
+ * PERM_DENIED SYSTEM_ERR
  */
 #include <errno.h>
 #include <stdio.h>
@@ -48,10 +48,12 @@
 #define QR_ROWS_MIN 30
 
 #define DA_ERR(code, number, pam, level, reason) {code, pam},
+
 static const struct {
 	enum da_err err;
 	int pam;
 } pam_codes[] = {
+
 #include "core/err.def"
 };
 #undef DA_ERR
@@ -92,9 +94,11 @@ begin(pam_handle_t *pamh, int argc, const char **argv,
 		char shown[64];
 
 		da_text_escape(bad, shown, sizeof(shown));
-		pam_syslog(pamh, LOG_ERR, "unknown argument \"%s\" in the PAM "
+		pam_syslog(pamh, LOG_ERR,
+		    "unknown argument \"%s\" in the PAM "
 		    "line; known: profile=NAME prompt=auto|enter|none "
-		    "qr=on|off debug", shown);
+		    "qr=on|off debug",
+		    shown);
 		return err;
 	}
 	if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL ||
@@ -102,8 +106,8 @@ begin(pam_handle_t *pamh, int argc, const char **argv,
 		return DA_E_UNKNOWN_USER;
 	err = da_account_is_local(&da_paths, user, &local);
 	if (err != DA_OK) {
-		pam_syslog(pamh, LOG_ERR, "cannot read %s: %m",
-		    da_paths.passwd_file);
+		pam_syslog(
+		    pamh, LOG_ERR, "cannot read %s: %m", da_paths.passwd_file);
 		return err;
 	}
 	*ret_user = user;
@@ -193,8 +197,8 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
 	/* A broker that is already gone may have said why. */
 	if (err == DA_OK || err == DA_E_CLOSED)
-		err = da_broker_recv(socket, &state, request,
-		    deadline_mono_ms, &got, &code, ret_result);
+		err = da_broker_recv(socket, &state, request, deadline_mono_ms,
+		    &got, &code, ret_result);
 	if (err == DA_OK && got == DA_WIRE_CODE) {
 		struct da_wire_confirm confirm;
 
@@ -209,8 +213,8 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		/* It may have answered and gone while the person read. */
 		DA_IGNORE(da_wire_send(socket, DA_WIRE_CONFIRM, &confirm,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS));
-		err = da_broker_recv(socket, &state, request,
-		    deadline_mono_ms, &got, &code, ret_result);
+		err = da_broker_recv(socket, &state, request, deadline_mono_ms,
+		    &got, &code, ret_result);
 	}
 	if (err != DA_OK) {
 		pam_syslog(pamh, LOG_ERR, "no answer from %s: %s",
@@ -229,7 +233,8 @@ report(pam_handle_t *pamh, int flags, const struct da_wire_request *request,
 	char line[LINE_SIZE];
 
 	if (err == DA_OK) {
-		if (((unsigned int)flags & PAM_SILENT) != 0 || result->who[0] == '\0')
+		if (((unsigned int)flags & PAM_SILENT) != 0 ||
+		    result->who[0] == '\0')
 			return;
 		(void)snprintf(
 		    line, sizeof(line), DA_TEXT_SIGNED_IN, result->who);

@@ -41,7 +41,7 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	DA_CLEANUP(da_buf_done) struct da_buf line;
 	char nonce[DA_NONCE_LEN * 2 + 1];
 	const char *result = err == DA_OK ? "allowed"
-	    : err == DA_E_CANCELLED	  ? "cancelled"
+	    : err == DA_E_CANCELLED       ? "cancelled"
 					  : "refused";
 
 	da_buf_init(&line, AUDIT_LINE_MAX);

@@ -34,7 +34,7 @@
 #define DEADLINE_MARGIN_MS 1500
 
 enum state {
-	STATE_ASKED,	 /* no code yet */
+	STATE_ASKED, /* no code yet */
 	STATE_CODE_SHOWN,
 	STATE_CONFIRMED,
 };
@@ -82,7 +82,8 @@ check_hopeless(struct da_transaction *transaction)
 	err = da_account_find(transaction->paths, request->user, true, buffer,
 	    sizeof(buffer), &account, &provisional);
 	if (err == DA_E_ABSENT) {
-		da_diag_set(&transaction->diag, "the name is not known, and "
+		da_diag_set(&transaction->diag,
+		    "the name is not known, and "
 		    "first logins of it are not possible");
 		return DA_E_UNKNOWN_USER;
 	}
@@ -90,12 +91,12 @@ check_hopeless(struct da_transaction *transaction)
 		return err;
 	transaction->user_is_known = !provisional;
 	if (!da_policy_could_succeed(transaction->profile, request->user)) {
-		da_diag_set(&transaction->diag,
-		    "allowed_users does not list the name");
+		da_diag_set(
+		    &transaction->diag, "allowed_users does not list the name");
 		return DA_E_UNKNOWN_USER;
 	}
-	err = da_person_load(transaction->paths, request->user, &person,
-	    &transaction->diag);
+	err = da_person_load(
+	    transaction->paths, request->user, &person, &transaction->diag);
 	if (err == DA_OK) {
 		bool locked = person.locked;
 
@@ -106,7 +107,8 @@ check_hopeless(struct da_transaction *transaction)
 		return err == DA_E_SYNTAX ? DA_E_SYS : err;
 	}
 	if ((request->flags & DA_REQUEST_READABLE) == 0) {
-		da_diag_set(&transaction->diag, "nobody could read the code "
+		da_diag_set(&transaction->diag,
+		    "nobody could read the code "
 		    "(no terminal, or not keyboard-interactive)");
 		return DA_E_NO_TERMINAL;
 	}
@@ -117,7 +119,8 @@ check_hopeless(struct da_transaction *transaction)
 	if (remote &&
 	    transaction->config->remote == DA_REMOTE_PUBLICKEY_FIRST &&
 	    (request->flags & DA_REQUEST_PUBKEY_PROVED) == 0) {
-		da_diag_set(&transaction->diag, "remote = publickey-first, and "
+		da_diag_set(&transaction->diag,
+		    "remote = publickey-first, and "
 		    "no key was proved before");
 		return DA_E_REMOTE_POLICY;
 	}
@@ -147,12 +150,12 @@ describe_device(const struct auth *auth, char *out, size_t size)
 {
 	const struct da_wire_request *request = &auth->transaction->request;
 
-	int n = snprintf(out, size, "%s@%s (%s, %s %s)", request->user,
-	    auth->host, request->service,
-	    request->rhost[0] != '\0' ? "from" : "on",
-	    request->rhost[0] != '\0'	  ? request->rhost
-		: request->tty[0] != '\0' ? request->tty
-					  : "this host");
+	int n =
+	    snprintf(out, size, "%s@%s (%s, %s %s)", request->user, auth->host,
+		request->service, request->rhost[0] != '\0' ? "from" : "on",
+		request->rhost[0] != '\0'     ? request->rhost
+		    : request->tty[0] != '\0' ? request->tty
+					      : "this host");
 
 	/* Names of absurd length: better nothing than half a name. */
 	if (n < 0 || (size_t)n >= size)
@@ -164,8 +167,8 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 {
 	struct da_transaction *transaction = auth->transaction;
 	const struct da_profile *profile = transaction->profile;
-	enum da_err err = da_text_copy(
-	    profile->issuer, start->issuer, sizeof(start->issuer));
+	enum da_err err =
+	    da_text_copy(profile->issuer, start->issuer, sizeof(start->issuer));
 
 	if (err == DA_OK)
 		err = da_text_copy(profile->client_id, start->client_id,
@@ -183,11 +186,13 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 		err = da_text_copy(profile->groups_claim, start->groups_claim,
 		    sizeof(start->groups_claim));
 	if (err == DA_OK)
-		err = join_list(&profile->endpoint_hosts,
-		    start->endpoint_hosts, sizeof(start->endpoint_hosts));
+		err = join_list(&profile->endpoint_hosts, start->endpoint_hosts,
+		    sizeof(start->endpoint_hosts));
 	if (err != DA_OK) {
-		da_diag_set(&transaction->diag, "a value of profile \"%s\" is "
-		    "too long", profile->name);
+		da_diag_set(&transaction->diag,
+		    "a value of profile \"%s\" is "
+		    "too long",
+		    profile->name);
 		return DA_E_CONFIG;
 	}
 	if (profile->send_device_name)
@@ -264,7 +269,8 @@ show_code(struct auth *auth, struct da_wire_device *device)
 
 	if (device->user_code[0] == '\0' || device->expires_in_s <= 0 ||
 	    da_text_check_https(device->uri) != DA_OK) {
-		da_diag_set(&transaction->diag, "the worker broke the protocol");
+		da_diag_set(
+		    &transaction->diag, "the worker broke the protocol");
 		return DA_E_WORKER;
 	}
 	if (device->expires_in_s * 1000 < left_ms)
@@ -289,8 +295,8 @@ show_code(struct auth *auth, struct da_wire_device *device)
 }
 
 static void
-name_person(struct da_transaction *transaction,
-    const struct da_wire_identity *identity)
+name_person(
+    struct da_transaction *transaction, const struct da_wire_identity *identity)
 {
 	da_text_reduce(
 	    identity->email[0] != '\0' ? identity->email : identity->username,
@@ -358,9 +364,9 @@ save_metadata(const struct auth *auth)
 		    issuer, auth->started_s, fetched->metadata_max_age_s,
 		    &fetched->metadata, NULL));
 	if (fetched->jwks.len > 0)
-		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_JWKS, issuer,
-		    auth->started_s, fetched->jwks_max_age_s, &fetched->jwks,
-		    NULL));
+		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_JWKS,
+		    issuer, auth->started_s, fetched->jwks_max_age_s,
+		    &fetched->jwks, NULL));
 }
 
 static enum da_err
@@ -372,17 +378,17 @@ leave_grant(struct auth *auth)
 	struct da_grant grant;
 	char buffer[2048];
 	bool provisional;
-	enum da_err err = da_account_find(transaction->paths,
-	    transaction->request.user, true, buffer, sizeof(buffer), &account,
-	    &provisional);
+	enum da_err err =
+	    da_account_find(transaction->paths, transaction->request.user, true,
+		buffer, sizeof(buffer), &account, &provisional);
 
 	da_grant_init(&grant);
 	if (err == DA_OK)
 		err = da_text_copy(transaction->request.service, grant.service,
 		    sizeof(grant.service));
 	if (err == DA_OK)
-		err = da_text_copy(transaction->request.user,
-		    grant.person.name, sizeof(grant.person.name));
+		err = da_text_copy(transaction->request.user, grant.person.name,
+		    sizeof(grant.person.name));
 	if (err == DA_OK)
 		err = da_text_copy(transaction->profile->name,
 		    grant.person.profile, sizeof(grant.person.profile));
@@ -440,8 +446,8 @@ hear_worker(struct auth *auth)
 		if (err == DA_OK || err == DA_E_IGNORE)
 			err = DA_E_WORKER;
 		set_reason(transaction, message.body.failed.reason);
-		da_diag_set(&transaction->diag, "%s",
-		    message.body.failed.reason);
+		da_diag_set(
+		    &transaction->diag, "%s", message.body.failed.reason);
 		break;
 	default:
 		err = DA_E_BUG;
@@ -465,17 +471,19 @@ hear_client(struct auth *auth)
 	err = da_frame_recv(transaction->client, &type, &body,
 	    da_clock_mono_ms() + DA_FRAME_TIMEOUT_MS);
 	if (err == DA_E_CLOSED) {
-		da_diag_set(&transaction->diag, "the person or the connection "
+		da_diag_set(&transaction->diag,
+		    "the person or the connection "
 		    "went away");
 		return DA_E_CANCELLED;
 	}
 	if (err == DA_OK)
-		err = da_wire_advance(client_steps,
-		    DA_ARRAY_LEN(client_steps), type, &auth->client_state);
+		err = da_wire_advance(client_steps, DA_ARRAY_LEN(client_steps),
+		    type, &auth->client_state);
 	if (err == DA_OK)
 		err = da_wire_decode(DA_WIRE_CONFIRM, &body, &confirm);
-	if (err == DA_OK && memcmp(confirm.nonce, transaction->request.nonce,
-				DA_NONCE_LEN) != 0)
+	if (err == DA_OK &&
+	    memcmp(confirm.nonce, transaction->request.nonce, DA_NONCE_LEN) !=
+		0)
 		err = DA_E_WIRE;
 	return err == DA_OK ? DA_E_IGNORE : err;
 }
@@ -491,15 +499,15 @@ wait_for_end(struct auth *auth)
 		    {.fd = auth->identified ? -1 : auth->worker.socket,
 			.events = POLLIN},
 		};
-		int64_t left_ms = auth->deadline_mono_ms +
-		    DEADLINE_MARGIN_MS - da_clock_mono_ms();
+		int64_t left_ms = auth->deadline_mono_ms + DEADLINE_MARGIN_MS -
+		    da_clock_mono_ms();
 		enum da_err err = DA_E_IGNORE;
 
 		if (auth->identified && auth->client_state == STATE_CONFIRMED)
 			return DA_OK;
 		if (left_ms <= 0) {
-			da_diag_set(&auth->transaction->diag,
-			    "login_deadline is over");
+			da_diag_set(
+			    &auth->transaction->diag, "login_deadline is over");
 			return DA_E_DEADLINE;
 		}
 		if (poll(fds, 2, (int)left_ms) < 0 && errno != EINTR)
@@ -552,7 +560,8 @@ da_auth_run(struct da_transaction *transaction)
 		return err;
 	if (gethostname(auth.host, sizeof(auth.host) - 1) != 0 ||
 	    !da_text_is_printable(auth.host) || auth.host[0] == '\0')
-		DA_IGNORE(da_text_copy("this host", auth.host, sizeof(auth.host)));
+		DA_IGNORE(
+		    da_text_copy("this host", auth.host, sizeof(auth.host)));
 	auth.must_confirm = must_confirm(transaction);
 	set_deadline(&auth);
 	err = start_worker(&auth);

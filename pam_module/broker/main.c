@@ -62,14 +62,14 @@ harden(void)
 enum da_err
 da_transaction_configure(struct da_transaction *transaction)
 {
-	enum da_err err = da_config_load(transaction->paths,
-	    &transaction->config, &transaction->diag);
+	enum da_err err = da_config_load(
+	    transaction->paths, &transaction->config, &transaction->diag);
 
 	if (err != DA_OK)
 		return err;
-	err = da_config_profile(transaction->config,
-	    transaction->request.profile, &transaction->profile,
-	    &transaction->diag);
+	err =
+	    da_config_profile(transaction->config, transaction->request.profile,
+		&transaction->profile, &transaction->diag);
 	if (err == DA_OK)
 		/* For the texts: "cannot reach <host>". https was checked. */
 		err = da_text_uri_host(transaction->profile->issuer,
@@ -92,10 +92,9 @@ receive_request(struct da_transaction *transaction, uint8_t *ret_type)
 	if (*ret_type != DA_WIRE_AUTH && *ret_type != DA_WIRE_ACCOUNT &&
 	    *ret_type != DA_WIRE_SESSION)
 		return DA_E_WIRE;
-	err = da_wire_decode((enum da_wire_type)*ret_type, &body,
-	    &transaction->request);
-	if (err == DA_OK &&
-	    (transaction->request.flags & ~DA_REQUEST_ALL) != 0)
+	err = da_wire_decode(
+	    (enum da_wire_type) * ret_type, &body, &transaction->request);
+	if (err == DA_OK && (transaction->request.flags & ~DA_REQUEST_ALL) != 0)
 		err = DA_E_WIRE;
 	return err;
 }
@@ -116,9 +115,8 @@ run(struct da_transaction *transaction, uint8_t type)
 int
 main(int argc, char **argv)
 {
-	struct da_transaction transaction = {.paths = &da_paths,
-	    .client = CLIENT_SOCKET,
-	    .phase = "request"};
+	struct da_transaction transaction = {
+	    .paths = &da_paths, .client = CLIENT_SOCKET, .phase = "request"};
 	uint8_t type;
 	enum da_err err;
 
@@ -129,8 +127,8 @@ main(int argc, char **argv)
 	err = receive_request(&transaction, &type);
 	if (err == DA_OK)
 		err = run(&transaction, type);
-	memcpy(transaction.result.nonce, transaction.request.nonce,
-	    DA_NONCE_LEN);
+	memcpy(
+	    transaction.result.nonce, transaction.request.nonce, DA_NONCE_LEN);
 	transaction.result.code = (uint32_t)err;
 	transaction.result.verdict = err == DA_OK ? DA_VERDICT_LET_IN : 0;
 	da_audit_write(&transaction, err);

@@ -16,24 +16,23 @@
 
 /* The profile that the person signed in with, as it is configured today. */
 static enum da_err
-use_profile_of(struct da_transaction *transaction,
-    const struct da_person *person)
+use_profile_of(
+    struct da_transaction *transaction, const struct da_person *person)
 {
 	enum da_err err = da_config_profile(transaction->config,
 	    person->profile, &transaction->profile, &transaction->diag);
 
 	if (err == DA_OK &&
 	    strcmp(transaction->profile->issuer, person->issuer) != 0) {
-		da_diag_set(&transaction->diag,
-		    "the profile has another issuer now");
+		da_diag_set(
+		    &transaction->diag, "the profile has another issuer now");
 		return DA_E_ACCT_DENIED;
 	}
 	return err == DA_OK ? DA_OK : DA_E_ACCT_DENIED;
 }
 
 static enum da_err
-check_person(struct da_transaction *transaction,
-    const struct da_person *person)
+check_person(struct da_transaction *transaction, const struct da_person *person)
 {
 	int64_t age_s = da_clock_wall_s() - person->verified_at_s;
 	enum da_err err;
@@ -54,8 +53,10 @@ check_person(struct da_transaction *transaction,
 	}
 	/* A time in the future is a clock set back: ask again. */
 	if (age_s < 0 || age_s > transaction->config->account_max_age_s) {
-		da_diag_set(&transaction->diag, "the last sign-in was %lld s "
-		    "ago, account_max_age is %lld s", (long long)age_s,
+		da_diag_set(&transaction->diag,
+		    "the last sign-in was %lld s "
+		    "ago, account_max_age is %lld s",
+		    (long long)age_s,
 		    (long long)transaction->config->account_max_age_s);
 		return DA_E_ACCT_STALE;
 	}
@@ -68,14 +69,14 @@ format_home(const char *template, const char *name, char *out, size_t size)
 {
 	size_t used = 0;
 
-	for (; *template != '\0'; template++) {
+	for (; *template != '\0'; template ++) {
 		const char *piece = template;
 		size_t len = 1;
 
 		if (template[0] == '%' && template[1] == 'u') {
 			piece = name;
 			len = strlen(name);
-			template++;
+			template ++;
 		}
 		if (used + len >= size)
 			return DA_E_TOO_LARGE;
@@ -98,8 +99,8 @@ commit(struct da_transaction *transaction, const struct da_grant *grant)
 	    .gecos = gecos,
 	    .home = home,
 	    .shell = transaction->config->shell};
-	enum da_err err = format_home(transaction->config->home, person->name,
-	    home, sizeof(home));
+	enum da_err err = format_home(
+	    transaction->config->home, person->name, home, sizeof(home));
 
 	da_text_reduce(grant->gecos, gecos, sizeof(gecos));
 	for (char *p = gecos; *p != '\0'; p++) {
@@ -146,8 +147,8 @@ da_phase_account(struct da_transaction *transaction)
 		}
 		/* Forged or stale: it counts as no grant at all. */
 	}
-	err = da_person_load(transaction->paths, request->user, &person,
-	    &transaction->diag);
+	err = da_person_load(
+	    transaction->paths, request->user, &person, &transaction->diag);
 	if (err == DA_E_ABSENT) {
 		da_diag_set(&transaction->diag, "never signed in here");
 		return DA_E_ACCT_UNKNOWN;

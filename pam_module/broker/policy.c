@@ -30,8 +30,10 @@ da_policy_map_name(const struct da_profile *profile, const char *claim,
 	char name[DA_USER_MAX + 1];
 
 	if (at != NULL && !lists_domain(&profile->strip_domains, at + 1)) {
-		da_diag_set(diag, "strip_domains does not list the domain of "
-		    "the claim %s", profile->username_claim);
+		da_diag_set(diag,
+		    "strip_domains does not list the domain of "
+		    "the claim %s",
+		    profile->username_claim);
 		return DA_E_BAD_NAME;
 	}
 	if (len > DA_USER_MAX) {
@@ -44,7 +46,8 @@ da_policy_map_name(const struct da_profile *profile, const char *claim,
 		name[i] = da_text_lower(claim[i]);
 	name[len] = '\0';
 	if (da_account_name_check(name) != DA_OK) {
-		da_diag_set(diag, "the claim %s is no login name: a-z, 0-9, "
+		da_diag_set(diag,
+		    "the claim %s is no login name: a-z, 0-9, "
 		    "- and _ only, starting with a letter",
 		    profile->username_claim);
 		return DA_E_BAD_NAME;

@@ -37,8 +37,8 @@ enum da_err da_phase_account(struct da_transaction *transaction) DA_MUST_CHECK;
 enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
 
 /* Loads configuration and profile. DA_E_CONFIG. */
-enum da_err da_transaction_configure(struct da_transaction *transaction)
-    DA_MUST_CHECK;
+enum da_err
+da_transaction_configure(struct da_transaction *transaction) DA_MUST_CHECK;
 
 /* Writes the audit line of the decision: one per transaction. */
 void da_audit_write(const struct da_transaction *transaction, enum da_err err);

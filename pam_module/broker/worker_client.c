@@ -63,9 +63,10 @@ find_worker_ids(const struct da_paths *paths, uid_t *ret_uid, gid_t *ret_gid,
 	if (err == DA_OK && (*ret_uid == 0 || *ret_gid == 0))
 		err = DA_E_CONFIG;
 	if (err != DA_OK)
-		da_diag_set(diag, "no unprivileged account \"%s\" in %s; "
-		    "run systemd-sysusers", paths->worker_user,
-		    paths->passwd_file);
+		da_diag_set(diag,
+		    "no unprivileged account \"%s\" in %s; "
+		    "run systemd-sysusers",
+		    paths->worker_user, paths->passwd_file);
 	return err;
 }
 
@@ -88,9 +89,9 @@ become_worker(const char *path, int socket, uid_t uid, gid_t gid)
 	    setresuid(uid, uid, uid) != 0)
 		_exit(121);
 	if (getresuid(&ruid, &euid, &suid) != 0 ||
-	    getresgid(&rgid, &egid, &sgid) != 0 || ruid != uid ||
-	    euid != uid || suid != uid || rgid != gid || egid != gid ||
-	    sgid != gid || getgroups(0, NULL) != 0 || setuid(0) == 0)
+	    getresgid(&rgid, &egid, &sgid) != 0 || ruid != uid || euid != uid ||
+	    suid != uid || rgid != gid || egid != gid || sgid != gid ||
+	    getgroups(0, NULL) != 0 || setuid(0) == 0)
 		_exit(122);
 	/* 0, 1 and 2 are /dev/null since the broker's own start. */
 	if (dup2(socket, 3) != 3 || close_range(4, ~0u, 0) != 0)
@@ -154,8 +155,8 @@ da_worker_recv(struct da_worker *worker, struct da_worker_message *ret,
 	err = da_frame_recv(worker->socket, &type, &body,
 	    da_clock_mono_ms() + DA_FRAME_TIMEOUT_MS);
 	if (err == DA_OK)
-		err = da_wire_advance(worker_steps,
-		    DA_ARRAY_LEN(worker_steps), type, &worker->state);
+		err = da_wire_advance(worker_steps, DA_ARRAY_LEN(worker_steps),
+		    type, &worker->state);
 	if (err == DA_OK)
 		err = decode(type, &body, ret);
 	if (err == DA_OK && worker->state == STATE_ENDED) {

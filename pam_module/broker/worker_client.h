@@ -26,6 +26,7 @@ struct da_worker {
 /* What one message of the worker brought. */
 struct da_worker_message {
 	enum da_wire_type type;
+
 	union {
 		struct da_wire_metadata metadata;
 		struct da_wire_device device;
@@ -36,9 +37,9 @@ struct da_worker_message {
 
 /* Starts a worker and sends it its orders. DA_E_CONFIG when its account is not
  * in the passwd file, DA_E_SYS. "ret" is to be ended in every case. */
-enum da_err da_worker_start(const struct da_paths *paths,
-    const struct da_wire_start *start, struct da_worker *ret,
-    struct da_diag *diag) DA_MUST_CHECK;
+enum da_err
+da_worker_start(const struct da_paths *paths, const struct da_wire_start *start,
+    struct da_worker *ret, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Reads the next message, checks that it may come now, and, for the last one,
  * that an orderly end follows. Release with da_worker_message_done().

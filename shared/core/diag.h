@@ -15,7 +15,6 @@ struct da_diag {
 };
 
 /* Replaces the text. "diag" may be NULL. Never put a secret in. */
-void da_diag_set(struct da_diag *diag, const char *format, ...)
-    DA_PRINTF(2, 3);
+void da_diag_set(struct da_diag *diag, const char *format, ...) DA_PRINTF(2, 3);
 
 #endif

@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #define DA_ERR(code, number, pam, level, reason) code = number,
+
 enum da_err {
+
 #include "core/err.def"
 };
 #undef DA_ERR

@@ -78,8 +78,8 @@ open_parent(const char *path, uid_t owner, int *ret_fd, const char **ret_name,
 			break;
 		memcpy(name, at, len);
 		name[len] = '\0';
-		next = openat(dir, name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		next = openat(
+		    dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0) {
 			int cause = errno;
 
@@ -89,7 +89,8 @@ open_parent(const char *path, uid_t owner, int *ret_fd, const char **ret_name,
 			if (cause == ENOENT)
 				return DA_E_ABSENT;
 			return cause == ELOOP || cause == ENOTDIR
-			    ? DA_E_UNSAFE_FILE : DA_E_SYS;
+			    ? DA_E_UNSAFE_FILE
+			    : DA_E_SYS;
 		}
 		da_file_closep(&dir);
 		dir = next;
@@ -125,7 +126,8 @@ open_checked(const char *path, const struct da_file_rule *rule, int flags,
 		if (cause == ENOENT)
 			return DA_E_ABSENT;
 		return cause == ELOOP || cause == ENXIO || cause == ENOTDIR
-		    ? DA_E_UNSAFE_FILE : DA_E_SYS;
+		    ? DA_E_UNSAFE_FILE
+		    : DA_E_SYS;
 	}
 	if (fstat(fd, ret_st) != 0)
 		return DA_E_SYS;
@@ -160,13 +162,15 @@ da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
 		return DA_E_UNSAFE_FILE;
 	}
 	if (st.st_nlink != 1) {
-		da_diag_set(diag, "%s: has %u hard links; make it a file of "
-		    "its own", path, (unsigned)st.st_nlink);
+		da_diag_set(diag,
+		    "%s: has %u hard links; make it a file of "
+		    "its own",
+		    path, (unsigned)st.st_nlink);
 		return DA_E_UNSAFE_FILE;
 	}
 	if ((uint64_t)st.st_size > rule->size_max) {
-		da_diag_set(diag, "%s: larger than %zu bytes", path,
-		    rule->size_max);
+		da_diag_set(
+		    diag, "%s: larger than %zu bytes", path, rule->size_max);
 		return DA_E_TOO_LARGE;
 	}
 	*ret_fd = fd;
@@ -175,8 +179,8 @@ da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
 }
 
 enum da_err
-da_file_open_dir(const char *path, const struct da_file_rule *rule,
-    int *ret_fd, struct da_diag *diag)
+da_file_open_dir(const char *path, const struct da_file_rule *rule, int *ret_fd,
+    struct da_diag *diag)
 {
 	struct stat st;
 
@@ -205,7 +209,8 @@ da_file_read(const char *path, const struct da_file_rule *rule,
 		} else {
 			/* It may have grown since it was looked at. */
 			total += (size_t)n;
-			err = total > rule->size_max ? DA_E_TOO_LARGE
+			err = total > rule->size_max
+			    ? DA_E_TOO_LARGE
 			    : da_buf_put(ret, chunk, (size_t)n);
 		}
 	}

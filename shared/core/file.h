@@ -14,7 +14,7 @@
 
 /* Who may have written a file for us to believe it. */
 struct da_file_rule {
-	uid_t owner;	 /* the only acceptable owner, of parents as well */
+	uid_t owner;     /* the only acceptable owner, of parents as well */
 	mode_t mode_max; /* permission bits that may be set, e.g. 0600 */
 	size_t size_max;
 };
@@ -35,8 +35,8 @@ enum da_err da_file_open(const char *path, const struct da_file_rule *rule,
 enum da_err da_file_read(const char *path, const struct da_file_rule *rule,
     struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
 
-/* Opens a folder for the *at() calls below: no symbolic link on the way, owner and
- * mode as the rule says. DA_E_ABSENT, DA_E_UNSAFE_FILE, DA_E_SYS. */
+/* Opens a folder for the *at() calls below: no symbolic link on the way, owner
+ * and mode as the rule says. DA_E_ABSENT, DA_E_UNSAFE_FILE, DA_E_SYS. */
 enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,
     int *ret_fd, struct da_diag *diag) DA_MUST_CHECK;
 

@@ -57,8 +57,8 @@ send_all(int fd, const uint8_t *bytes, size_t len, int64_t deadline_mono_ms)
 }
 
 enum da_err
-da_frame_send(int fd, uint8_t type, const struct da_buf *body,
-    int64_t deadline_mono_ms)
+da_frame_send(
+    int fd, uint8_t type, const struct da_buf *body, int64_t deadline_mono_ms)
 {
 	uint32_t len = (uint32_t)body->len;
 	uint8_t header[HEADER_LEN] = {DA_FRAME_VERSION, type, 0, 0,
@@ -83,8 +83,8 @@ recv_all(int fd, uint8_t *bytes, size_t len, int64_t deadline_mono_ms,
 	while (*ret_got < len) {
 		/* No control buffer: descriptors that a peer attaches are
 		 * closed by the kernel. */
-		ssize_t n = recv(fd, bytes + *ret_got, len - *ret_got,
-		    MSG_DONTWAIT);
+		ssize_t n =
+		    recv(fd, bytes + *ret_got, len - *ret_got, MSG_DONTWAIT);
 
 		if (n > 0) {
 			*ret_got += (size_t)n;

@@ -28,7 +28,6 @@ enum da_err da_frame_recv(int fd, uint8_t *ret_type, struct da_buf *ret_body,
 
 /* DA_OK when the peer has closed in an orderly way with nothing left to read;
  * DA_E_WIRE when there is more, DA_E_TIMEOUT, DA_E_SYS. */
-enum da_err da_frame_expect_end(int fd, int64_t deadline_mono_ms)
-    DA_MUST_CHECK;
+enum da_err da_frame_expect_end(int fd, int64_t deadline_mono_ms) DA_MUST_CHECK;
 
 #endif

@@ -66,6 +66,7 @@ da_parse_span_s(const char *text, int64_t min_s, int64_t max_s, int64_t *ret_s)
 	    {"h", 3600},
 	    {"d", 86400},
 	};
+
 	int64_t value;
 	const char *end;
 	enum da_err err = parse_digits(text, &value, &end);

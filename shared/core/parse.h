@@ -15,8 +15,8 @@
 
 /* DA_E_SYNTAX when it is not a number, DA_E_RANGE when outside [min, max];
  * *ret is then untouched. */
-enum da_err da_parse_int(const char *text, int64_t min, int64_t max,
-    int64_t *ret) DA_MUST_CHECK;
+enum da_err da_parse_int(
+    const char *text, int64_t min, int64_t max, int64_t *ret) DA_MUST_CHECK;
 
 /* "yes" or "no", in lower case. DA_E_SYNTAX. */
 enum da_err da_parse_bool(const char *text, bool *ret) DA_MUST_CHECK;

@@ -10,18 +10,19 @@
 
 struct da_paths {
 	const char *config_file;
-	const char *broker;	   /* executable */
-	const char *worker;	   /* executable */
-	const char *worker_user;   /* in /etc/passwd, never root */
-	const char *passwd_file;   /* local accounts */
-	const char *group_file;	   /* local groups */
-	const char *state_dir;	   /* accounts.cdb, directory.cdb, generation */
-	const char *people_dir;	   /* private state, 0700 */
-	const char *cache_dir;	   /* metadata of providers, 0700 */
-	const char *grants_dir;	   /* 0700, on tmpfs */
+	const char *broker;      /* executable */
+	const char *worker;      /* executable */
+	const char *worker_user; /* in /etc/passwd, never root */
+	const char *passwd_file; /* local accounts */
+	const char *group_file;  /* local groups */
+	const char *state_dir;   /* accounts.cdb, directory.cdb, generation */
+	const char *people_dir;  /* private state, 0700 */
+	const char *cache_dir;   /* metadata of providers, 0700 */
+	const char *grants_dir;  /* 0700, on tmpfs */
 	const char *machine_id_file;
-	const char *login_programs; /* may see a never-seen person; by newlines */
-	uid_t owner;		   /* who owns all of it: root */
+	const char
+	    *login_programs; /* may see a never-seen person; by newlines */
+	uid_t owner;         /* who owns all of it: root */
 };
 
 extern const struct da_paths da_paths;

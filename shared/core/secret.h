@@ -22,8 +22,8 @@ struct da_secret {
 
 /* Copies "len" bytes into a fresh secret. "ret" must be empty (all zero).
  * DA_E_TOO_LARGE above DA_TOKEN_MAX, DA_E_NOMEM. */
-enum da_err da_secret_set(struct da_secret *ret, const void *bytes, size_t len)
-    DA_MUST_CHECK;
+enum da_err da_secret_set(
+    struct da_secret *ret, const void *bytes, size_t len) DA_MUST_CHECK;
 
 /* Wipes and releases; the secret is empty afterwards. NULL and an empty
  * secret are fine. */

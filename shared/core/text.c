@@ -221,7 +221,8 @@ da_text_check_https(const char *uri)
 	if (*p != '\0' && *p != '/' && *p != '?' && *p != '#')
 		return DA_E_SYNTAX;
 	for (; *p != '\0'; p++) {
-		if (*p <= 0x20 || *p >= 0x7f || strchr("\"'<>\\`{}|^", *p) != NULL)
+		if (*p <= 0x20 || *p >= 0x7f ||
+		    strchr("\"'<>\\`{}|^", *p) != NULL)
 			return DA_E_SYNTAX;
 	}
 	if (port_digits > 0 && da_text_uri_port(uri) == 0)

@@ -30,8 +30,7 @@ void da_text_reduce(const char *in, char *out, size_t size);
 
 /* Copies a text into a fixed array of "size" bytes. DA_E_TOO_LARGE, with
  * "out" empty, when it does not fit: devauth never cuts an identifier. */
-enum da_err da_text_copy(const char *in, char *out, size_t size)
-    DA_MUST_CHECK;
+enum da_err da_text_copy(const char *in, char *out, size_t size) DA_MUST_CHECK;
 
 /* ASCII lower case, the same in every locale. */
 char da_text_lower(char c);
@@ -46,14 +45,14 @@ void da_text_hex(const uint8_t *bytes, size_t len, char *out);
 
 /* An https address fit to be shown and opened: https scheme, a host of
  * [A-Za-z0-9.-] or a bracketed IPv6 address, optional port, printable ASCII
- * without space, quotes, backslash, angle brackets, no user-info part, at most DA_URI_MAX.
- * DA_E_SYNTAX, DA_E_TOO_LARGE. */
+ * without space, quotes, backslash, angle brackets, no user-info part, at most
+ * DA_URI_MAX. DA_E_SYNTAX, DA_E_TOO_LARGE. */
 enum da_err da_text_check_https(const char *uri) DA_MUST_CHECK;
 
 /* The host of an address that da_text_check_https() has accepted, without
  * brackets, in lower case. DA_E_TOO_LARGE. */
-enum da_err da_text_uri_host(const char *uri, char *ret_host, size_t size)
-    DA_MUST_CHECK;
+enum da_err
+da_text_uri_host(const char *uri, char *ret_host, size_t size) DA_MUST_CHECK;
 
 /* The port of such an address; 443 when it names none. */
 uint16_t da_text_uri_port(const char *uri);

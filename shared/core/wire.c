@@ -28,13 +28,20 @@ struct layout {
 	size_t count;
 };
 
-#define NUMBER(kind_, s, m) {.kind = (kind_), .offset = offsetof(struct s, m)}
+#define NUMBER(kind_, s, m)                                                    \
+	{                                                                      \
+		.kind = (kind_), .offset = offsetof(struct s, m)               \
+	}
 #define ARRAY(kind_, s, m)                                                     \
-	{.kind = (kind_),                                                      \
-	    .offset = offsetof(struct s, m),                                   \
-	    .max = sizeof(((struct s *)NULL)->m) - 1}
+	{                                                                      \
+		.kind = (kind_), .offset = offsetof(struct s, m),              \
+		.max = sizeof(((struct s *)NULL)->m) - 1                       \
+	}
 #define BLOB(kind_, s, m, max_)                                                \
-	{.kind = (kind_), .offset = offsetof(struct s, m), .max = (max_)}
+	{                                                                      \
+		.kind = (kind_), .offset = offsetof(struct s, m),              \
+		.max = (max_)                                                  \
+	}
 
 static const struct field request_fields[] = {
     NUMBER(KIND_NONCE, da_wire_request, nonce),
@@ -125,7 +132,9 @@ static const struct field failed_fields[] = {
 };
 
 #define LAYOUT(type_, s, fields_)                                              \
-	{(type_), sizeof(struct s), (fields_), DA_ARRAY_LEN(fields_)}
+	{                                                                      \
+		(type_), sizeof(struct s), (fields_), DA_ARRAY_LEN(fields_)    \
+	}
 static const struct layout layouts[] = {
     LAYOUT(DA_WIRE_AUTH, da_wire_request, request_fields),
     LAYOUT(DA_WIRE_ACCOUNT, da_wire_request, request_fields),
@@ -278,8 +287,8 @@ da_wire_send(int fd, enum da_wire_type type, const void *message,
 	for (size_t i = 0; err == DA_OK && i < layout->count; i++) {
 		const struct field *field = &layout->fields[i];
 
-		err = put_field(&body, field,
-		    (const uint8_t *)message + field->offset);
+		err = put_field(
+		    &body, field, (const uint8_t *)message + field->offset);
 	}
 	if (err != DA_OK)
 		return err;
@@ -297,7 +306,8 @@ get_span(struct da_cursor *cursor, const struct field *field, void *at)
 	if (da_cursor_u32(cursor, &len) != DA_OK || len > field->max ||
 	    da_cursor_span(cursor, len, &bytes) != DA_OK)
 		return DA_E_WIRE;
-	/* A copy with a NUL behind it, so that the text rules can be applied. */
+	/* A copy with a NUL behind it, so that the text rules can be applied.
+	 */
 	da_buf_init(&copy, field->max);
 	err = da_buf_put(&copy, bytes, len);
 	if (err == DA_OK && !is_acceptable(field, da_buf_text(&copy), len))
@@ -355,8 +365,8 @@ da_wire_decode(
 	for (size_t i = 0; err == DA_OK && i < layout->count; i++) {
 		const struct field *field = &layout->fields[i];
 
-		err = get_field(&cursor, field,
-		    (uint8_t *)ret_message + field->offset);
+		err = get_field(
+		    &cursor, field, (uint8_t *)ret_message + field->offset);
 	}
 	if (err == DA_OK && cursor.left != 0)
 		err = DA_E_WIRE;
@@ -376,8 +386,8 @@ da_wire_done(enum da_wire_type type, void *message)
 		const struct field *field = &layout->fields[i];
 
 		if (field->kind == KIND_BLOB || field->kind == KIND_QR)
-			da_buf_done((void *)((uint8_t *)message +
-			    field->offset));
+			da_buf_done(
+			    (void *)((uint8_t *)message + field->offset));
 	}
 	explicit_bzero(message, layout->size);
 }

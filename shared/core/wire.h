@@ -43,16 +43,16 @@ enum da_client_auth {
 };
 
 /* Flags of struct da_wire_request. */
-#define DA_REQUEST_QR 1u	   /* draw a QR code */
+#define DA_REQUEST_QR 1u            /* draw a QR code */
 #define DA_REQUEST_PUBKEY_PROVED 2u /* sshd has already checked a key */
-#define DA_REQUEST_REMOTE 4u	   /* the person is at the other end of ssh */
-#define DA_REQUEST_PROMPT 8u	   /* prompt=enter: always ask for Enter */
-#define DA_REQUEST_READABLE 16u	   /* the person can read the code */
-#define DA_REQUEST_OPEN 32u	   /* session: opened, not closed */
-#define DA_REQUEST_NO_PROMPT 64u   /* prompt=none: never ask for Enter */
-#define DA_REQUEST_LOGIN_60S 128u  /* login(1), which gives up after 60 s */
-#define DA_REQUEST_DEBUG 256u	   /* explain decisions in the log */
-#define DA_REQUEST_CONSUME 512u	   /* account: no session phase will follow */
+#define DA_REQUEST_REMOTE 4u        /* the person is at the other end of ssh */
+#define DA_REQUEST_PROMPT 8u        /* prompt=enter: always ask for Enter */
+#define DA_REQUEST_READABLE 16u     /* the person can read the code */
+#define DA_REQUEST_OPEN 32u         /* session: opened, not closed */
+#define DA_REQUEST_NO_PROMPT 64u    /* prompt=none: never ask for Enter */
+#define DA_REQUEST_LOGIN_60S 128u   /* login(1), which gives up after 60 s */
+#define DA_REQUEST_DEBUG 256u       /* explain decisions in the log */
+#define DA_REQUEST_CONSUME 512u     /* account: no session phase will follow */
 #define DA_REQUEST_ALL 1023u
 
 /* A transaction succeeds when RESULT says DA_OK *and* carries this: no single
@@ -69,7 +69,7 @@ struct da_wire_request {
 	char tty[DA_TTY_MAX + 1];
 	char rhost[DA_HOST_MAX + 1];
 	char profile[DA_PROFILE_MAX + 1]; /* "" = the configuration decides */
-	char grant[DA_GRANT_MAX + 1];	  /* ACCOUNT, SESSION: from the PAM env */
+	char grant[DA_GRANT_MAX + 1]; /* ACCOUNT, SESSION: from the PAM env */
 };
 
 /* CONFIRM: the person has seen the code (and pressed Enter, where asked). */
@@ -83,20 +83,20 @@ struct da_wire_code {
 	char user_code[DA_USER_CODE_MAX + 1];
 	char uri[DA_URI_MAX + 1];
 	char good_until[DA_CLOCK_TEXT_MAX + 1]; /* local time, for people */
-	int64_t wait_ms;	/* how long the broker will go on */
-	uint32_t must_confirm;	/* 1: ask for Enter before CONFIRM */
-	struct da_buf qr;	/* lines of half blocks, "" = none */
+	int64_t wait_ms;       /* how long the broker will go on */
+	uint32_t must_confirm; /* 1: ask for Enter before CONFIRM */
+	struct da_buf qr;      /* lines of half blocks, "" = none */
 };
 
 /* RESULT: the last message of every transaction. */
 struct da_wire_result {
 	uint8_t nonce[DA_NONCE_LEN];
-	uint32_t code;	 /* enum da_err */
-	int64_t verdict; /* DA_VERDICT_LET_IN, or 0 */
-	char who[DA_CLAIM_MAX + 1];	 /* the person, printable ASCII */
-	char rule[DA_DIAG_MAX + 1];	 /* the rule that refused */
-	char provider[DA_HOST_MAX + 1];	 /* the provider's host name */
-	char reason[DA_DIAG_MAX + 1];	 /* a fixed phrase, never server text */
+	uint32_t code;                  /* enum da_err */
+	int64_t verdict;                /* DA_VERDICT_LET_IN, or 0 */
+	char who[DA_CLAIM_MAX + 1];     /* the person, printable ASCII */
+	char rule[DA_DIAG_MAX + 1];     /* the rule that refused */
+	char provider[DA_HOST_MAX + 1]; /* the provider's host name */
+	char reason[DA_DIAG_MAX + 1];   /* a fixed phrase, never server text */
 	char grant[DA_GRANT_MAX + 1];
 };
 
@@ -110,18 +110,18 @@ struct da_wire_start {
 	char ca_file[DA_URI_MAX + 1]; /* "" = the system's hashed folder */
 	char username_claim[DA_GROUP_MAX + 1];
 	char groups_claim[DA_GROUP_MAX + 1]; /* "" = not asked for */
-	uint32_t need_groups;	/* 1: a rule needs groups: ask userinfo */
-	char device_name[DA_DIAG_MAX + 1]; /* "" = do not send */
+	uint32_t need_groups; /* 1: a rule needs groups: ask userinfo */
+	char device_name[DA_DIAG_MAX + 1];   /* "" = do not send */
 	char endpoint_hosts[DA_URI_MAX + 1]; /* further hosts, by spaces */
-	uint32_t algorithms;	  /* bit set of DA_JOSE_ALG_* */
-	uint32_t allow_loopback;  /* 1: addresses of this host are fine */
+	uint32_t algorithms;                 /* bit set of DA_JOSE_ALG_* */
+	uint32_t allow_loopback; /* 1: addresses of this host are fine */
 	int64_t min_interval_s;
 	int64_t request_timeout_ms;
 	int64_t deadline_ms; /* from now; the worker ends then at the latest */
 	uint32_t want_qr;
 	struct da_buf client_secret;
 	struct da_buf metadata; /* cached discovery document, "" = fetch */
-	struct da_buf jwks;	/* cached key set, "" = fetch when needed */
+	struct da_buf jwks;     /* cached key set, "" = fetch when needed */
 };
 
 /* METADATA: fetched documents for the cache. An empty blob = not fetched. */
@@ -147,13 +147,13 @@ struct da_wire_identity {
 	char username[DA_CLAIM_MAX + 1]; /* raw value of username_claim */
 	char name[DA_DISPLAY_NAME_MAX + 1];
 	char email[DA_CLAIM_MAX + 1];
-	int64_t auth_time_s; /* 0 = not said */
+	int64_t auth_time_s;  /* 0 = not said */
 	struct da_buf groups; /* each terminated by NUL */
 };
 
 /* FAILED: the worker's last word instead of IDENTITY. */
 struct da_wire_failed {
-	uint32_t code;		     /* enum da_err */
+	uint32_t code;                /* enum da_err */
 	char reason[DA_DIAG_MAX + 1]; /* a phrase of ours, for person and log */
 };
 

@@ -45,11 +45,12 @@ split(const struct da_buf *file, const char *issuer, int64_t now_s,
 	header_len = (size_t)(end - text) + 1;
 	if (da_buf_put(&header, text, header_len) != DA_OK ||
 	    da_record_check(&header, VERSION_KEY, "1") != DA_OK ||
-	    da_record_get(&header, "issuer", 0, whose, sizeof(whose)) != DA_OK ||
+	    da_record_get(&header, "issuer", 0, whose, sizeof(whose)) !=
+		DA_OK ||
 	    da_record_get_int(&header, "fetched_at", 0, INT64_MAX / 2,
 		&fetched_at_s) != DA_OK ||
-	    da_record_get_int(&header, "max_age", 0, MAX_AGE_MAX_S,
-		&max_age_s) != DA_OK)
+	    da_record_get_int(
+		&header, "max_age", 0, MAX_AGE_MAX_S, &max_age_s) != DA_OK)
 		return DA_E_ABSENT;
 	/* A clock that was set back makes a document look newer than now. */
 	if (strcmp(whose, issuer) != 0 || fetched_at_s > now_s ||
@@ -92,8 +93,7 @@ da_cache_save(const struct da_paths *paths, enum da_cache_kind kind,
 	DA_CLEANUP(da_file_closep) int dir = -1;
 	DA_CLEANUP(da_buf_done) struct da_buf file;
 	char name[DA_RECORD_DIGEST_LEN + 16];
-	enum da_err err =
-	    da_file_open_dir(paths->cache_dir, &rule, &dir, diag);
+	enum da_err err = da_file_open_dir(paths->cache_dir, &rule, &dir, diag);
 
 	da_buf_init(&file, DA_BODY_MAX + HEADER_MAX);
 	if (max_age_s < 0)

@@ -143,8 +143,8 @@ take_key(struct loading *loading, const struct da_config_row *rows,
 			return refuse(loading, loading->line, what);
 		}
 		*given |= UINT64_C(1) << i;
-		err = da_config_value_parse(&rows[i], value, target, what,
-		    sizeof(what));
+		err = da_config_value_parse(
+		    &rows[i], value, target, what, sizeof(what));
 		if (err == DA_E_NOMEM) {
 			loading->failed = true;
 			return err;
@@ -161,8 +161,7 @@ take_key(struct loading *loading, const struct da_config_row *rows,
 
 /* inih's callback: 1 = fine, 0 = stop. */
 static int
-take_pair(
-    void *user, const char *section, const char *key, const char *value)
+take_pair(void *user, const char *section, const char *key, const char *value)
 {
 	struct loading *loading = user;
 	struct da_config *config = loading->config;
@@ -210,8 +209,8 @@ complete(struct loading *loading, const struct da_config_row *rows,
 			    "[%s] needs \"%s = ...\"", section, rows[i].key);
 			return refuse(loading, line, what);
 		}
-		err = da_config_value_parse(&rows[i], rows[i].initial, target,
-		    what, sizeof(what));
+		err = da_config_value_parse(
+		    &rows[i], rows[i].initial, target, what, sizeof(what));
 		if (err != DA_OK)
 			return err == DA_E_NOMEM ? err : DA_E_BUG;
 	}
@@ -260,15 +259,15 @@ finish(struct loading *loading)
 {
 	struct da_config *config = loading->config;
 	char section[DA_PROFILE_MAX + 16];
-	enum da_err err = complete(loading, da_config_global_rows,
-	    da_config_global_row_count, config, config->given, config->line,
-	    "devauth");
+	enum da_err err =
+	    complete(loading, da_config_global_rows, da_config_global_row_count,
+		config, config->given, config->line, "devauth");
 
 	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
 		struct da_profile *profile = &config->profiles[i];
 
-		(void)snprintf(section, sizeof(section), "profile %s",
-		    profile->name);
+		(void)snprintf(
+		    section, sizeof(section), "profile %s", profile->name);
 		err = complete(loading, da_config_profile_rows,
 		    da_config_profile_row_count, profile, profile->given,
 		    profile->line, section);
@@ -288,18 +287,17 @@ finish(struct loading *loading)
 }
 
 enum da_err
-da_config_load(const struct da_paths *paths, struct da_config **ret,
-    struct da_diag *diag)
+da_config_load(
+    const struct da_paths *paths, struct da_config **ret, struct da_diag *diag)
 {
 	const struct da_file_rule rule = {.owner = paths->owner,
 	    .mode_max = 0644,
 	    .size_max = DA_CONFIG_FILE_MAX};
-	DA_CLEANUP(da_config_freep) struct da_config *config =
-	    calloc(1, sizeof(*config));
+	DA_CLEANUP(da_config_freep)
+	struct da_config *config = calloc(1, sizeof(*config));
 	DA_CLEANUP(da_buf_done) struct da_buf text;
-	struct loading loading = {.path = paths->config_file,
-	    .config = config,
-	    .diag = diag};
+	struct loading loading = {
+	    .path = paths->config_file, .config = config, .diag = diag};
 	enum da_err err;
 
 	da_buf_init(&text, DA_CONFIG_FILE_MAX);
@@ -368,11 +366,14 @@ da_config_profile(const struct da_config *config, const char *name,
 		}
 	}
 	if (name[0] == '\0')
-		da_diag_set(diag, "several profiles and no default: set "
+		da_diag_set(diag,
+		    "several profiles and no default: set "
 		    "default_profile, or profile= in the PAM line");
 	else
-		da_diag_set(diag, "no profile \"%s\" in the configuration; "
-		    "correct profile= in the PAM line", name);
+		da_diag_set(diag,
+		    "no profile \"%s\" in the configuration; "
+		    "correct profile= in the PAM line",
+		    name);
 	return DA_E_CONFIG;
 }
 
@@ -380,9 +381,8 @@ enum da_err
 da_config_read_secret(const struct da_paths *paths,
     const struct da_profile *profile, struct da_buf *ret, struct da_diag *diag)
 {
-	const struct da_file_rule rule = {.owner = paths->owner,
-	    .mode_max = 0600,
-	    .size_max = DA_SECRET_MAX};
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0600, .size_max = DA_SECRET_MAX};
 	enum da_err err;
 
 	if (profile->client_auth == DA_CLIENT_NONE)
@@ -391,8 +391,9 @@ da_config_read_secret(const struct da_paths *paths,
 	if (err != DA_OK)
 		return err == DA_E_NOMEM ? err : DA_E_CONFIG;
 	/* Editors end files with a newline; no secret does. */
-	while (ret->len > 0 && (ret->bytes[ret->len - 1] == '\n' ||
-				   ret->bytes[ret->len - 1] == '\r'))
+	while (ret->len > 0 &&
+	    (ret->bytes[ret->len - 1] == '\n' ||
+		ret->bytes[ret->len - 1] == '\r'))
 		ret->bytes[--ret->len] = '\0';
 	if (ret->len == 0 || strlen(da_buf_text(ret)) != ret->len ||
 	    !da_text_is_printable(da_buf_text(ret))) {

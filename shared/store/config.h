@@ -74,16 +74,15 @@ struct da_config {
 /* Reads and checks the file. The result is owned. DA_E_CONFIG with
  * "file:line: what; what to do" in diag for anything wrong with the file, its
  * owner or mode; DA_E_NOMEM. */
-enum da_err da_config_load(const struct da_paths *paths,
-    struct da_config **ret, struct da_diag *diag) DA_MUST_CHECK;
+enum da_err da_config_load(const struct da_paths *paths, struct da_config **ret,
+    struct da_diag *diag) DA_MUST_CHECK;
 void da_config_free(struct da_config *config);
 void da_config_freep(struct da_config **config);
 
 /* The profile of that name; "" = default_profile, or the only one.
  * DA_E_CONFIG. Borrowed. */
-enum da_err da_config_profile(const struct da_config *config,
-    const char *name, const struct da_profile **ret, struct da_diag *diag)
-    DA_MUST_CHECK;
+enum da_err da_config_profile(const struct da_config *config, const char *name,
+    const struct da_profile **ret, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Reads the client secret that the profile names (root, 0600). DA_E_CONFIG. */
 enum da_err da_config_read_secret(const struct da_paths *paths,

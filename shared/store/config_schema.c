@@ -44,14 +44,17 @@ const struct da_config_row da_config_global_rows[] = {
 	remote_choices,
 	"Who may start a sign-in over SSH.\n"
 	"  publickey-first  only after sshd has checked a key of the account\n"
-	"                   (AuthenticationMethods publickey,keyboard-interactive):\n"
+	"                   (AuthenticationMethods "
+	"publickey,keyboard-interactive):\n"
 	"                   a stranger cannot make this host send codes\n"
 	"  allow            anybody who can reach sshd\n"
 	"  deny             nobody; console and sudo only"},
     {"login_deadline", DA_CONFIG_SPAN, GLOBAL(login_deadline_s), "110s", 20,
 	DA_LOGIN_DEADLINE_MAX_S, NULL,
-	"How long a person has to approve. Keep it below sshd's LoginGraceTime\n"
-	"(120s on Debian). At the console login(1) itself gives up after 60s, so\n"
+	"How long a person has to approve. Keep it below sshd's "
+	"LoginGraceTime\n"
+	"(120s on Debian). At the console login(1) itself gives up after 60s, "
+	"so\n"
 	"there 55s is the most."},
     {"account_max_age", DA_CONFIG_SPAN, GLOBAL(account_max_age_s), "30d", 60,
 	3660 * 86400L, NULL,
@@ -61,9 +64,10 @@ const struct da_config_row da_config_global_rows[] = {
 	"Home folder of people; %u is the login name."},
     {"shell", DA_CONFIG_PATH, GLOBAL(shell), "/bin/bash", 2, 200, NULL,
 	"Shell of people."},
-    {"sshd_shows_text_at_once", DA_CONFIG_BOOL,
-	GLOBAL(sshd_shows_text_at_once), "no", 0, 0, NULL,
-	"Say yes when sshd is OpenSSH 10.3 or later: it shows the code without a\n"
+    {"sshd_shows_text_at_once", DA_CONFIG_BOOL, GLOBAL(sshd_shows_text_at_once),
+	"no", 0, 0, NULL,
+	"Say yes when sshd is OpenSSH 10.3 or later: it shows the code without "
+	"a\n"
 	"prompt, so nobody has to press Enter."},
 };
 const size_t da_config_global_row_count = DA_ARRAY_LEN(da_config_global_rows);
@@ -79,7 +83,8 @@ const struct da_config_row da_config_profile_rows[] = {
 	"client_secret_post."},
     {"client_secret_file", DA_CONFIG_PATH, PROFILE(client_secret_file), "", 0,
 	DA_URI_MAX, NULL,
-	"File with the client secret, owned by root, mode 0600. The secret itself\n"
+	"File with the client secret, owned by root, mode 0600. The secret "
+	"itself\n"
 	"never stands in this file, which everybody may read."},
     {"client_secret_raw", DA_CONFIG_BOOL, PROFILE(client_secret_raw), "no", 0,
 	0, NULL,
@@ -88,23 +93,28 @@ const struct da_config_row da_config_profile_rows[] = {
     {"scope", DA_CONFIG_TEXT, PROFILE(scope), "openid profile email", 1,
 	DA_DIAG_MAX, NULL, "Scopes to ask for, separated by spaces."},
     {"ca_file", DA_CONFIG_PATH, PROFILE(ca_file), "", 0, DA_URI_MAX, NULL,
-	"Trust only the CA certificates in this PEM file (root, not writable by\n"
+	"Trust only the CA certificates in this PEM file (root, not writable "
+	"by\n"
 	"others). Empty: the system's, /etc/ssl/certs."},
     {"endpoint_hosts", DA_CONFIG_LIST, PROFILE(endpoint_hosts), "", 0,
 	DA_HOST_MAX, NULL,
-	"Further hosts that the provider's endpoints may be on. Endpoints on the\n"
+	"Further hosts that the provider's endpoints may be on. Endpoints on "
+	"the\n"
 	"issuer's own host are always fine."},
     {"allow_loopback", DA_CONFIG_BOOL, PROFILE(allow_loopback), "no", 0, 0,
 	NULL,
-	"Say yes when the provider runs on this very host. Otherwise addresses of\n"
+	"Say yes when the provider runs on this very host. Otherwise addresses "
+	"of\n"
 	"the host itself and link-local ones are refused, whatever DNS says."},
-    {"send_device_name", DA_CONFIG_BOOL, PROFILE(send_device_name), "yes", 0,
-	0, NULL,
-	"Send host, account and source as the extra parameter device_name, so that\n"
+    {"send_device_name", DA_CONFIG_BOOL, PROFILE(send_device_name), "yes", 0, 0,
+	NULL,
+	"Send host, account and source as the extra parameter device_name, so "
+	"that\n"
 	"a provider that knows it can show them before the person approves."},
     {"min_interval", DA_CONFIG_SPAN, PROFILE(min_interval_s), "5s",
 	DA_INTERVAL_FLOOR_S, DA_INTERVAL_MAX_S, NULL,
-	"Never poll more often than this, even if the provider would allow it."},
+	"Never poll more often than this, even if the provider would allow "
+	"it."},
     {"request_timeout", DA_CONFIG_SPAN, PROFILE(request_timeout_s), "10s", 1,
 	60, NULL, "Give up on a single request after this time."},
     {"algorithms", DA_CONFIG_FLAGS, PROFILE(algorithms),
@@ -112,7 +122,8 @@ const struct da_config_row da_config_profile_rows[] = {
 	"Signature algorithms that an ID token may use."},
     {"username_claim", DA_CONFIG_WORD, PROFILE(username_claim),
 	"preferred_username", 1, DA_GROUP_MAX, NULL,
-	"The claim that names the account. It is lower-cased and has to equal the\n"
+	"The claim that names the account. It is lower-cased and has to equal "
+	"the\n"
 	"name that the person logs in as."},
     {"strip_domains", DA_CONFIG_LIST, PROFILE(strip_domains), "", 0,
 	DA_HOST_MAX, NULL,
@@ -123,11 +134,11 @@ const struct da_config_row da_config_profile_rows[] = {
     {"allowed_users", DA_CONFIG_LIST, PROFILE(allowed_users), "", 0,
 	DA_USER_MAX, NULL,
 	"Login names that may log in. A person needs to be in one of the two\n"
-	"lists; at least one of the two keys has to be there, and an empty list\n"
+	"lists; at least one of the two keys has to be there, and an empty "
+	"list\n"
 	"allows nobody."},
     {"allowed_groups", DA_CONFIG_LIST, PROFILE(allowed_groups), "", 0,
 	DA_GROUP_MAX, NULL,
 	"Groups, by the provider's id, whose members may log in."},
 };
-const size_t da_config_profile_row_count =
-    DA_ARRAY_LEN(da_config_profile_rows);
+const size_t da_config_profile_row_count = DA_ARRAY_LEN(da_config_profile_rows);

@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 enum da_config_type {
-	DA_CONFIG_TEXT,	 /* printable ASCII */
-	DA_CONFIG_WORD,	 /* without white space */
-	DA_CONFIG_PATH,	 /* absolute */
-	DA_CONFIG_HTTPS, /* address without query and fragment */
-	DA_CONFIG_LIST,	 /* words separated by white space or commas */
-	DA_CONFIG_BOOL,	 /* yes, no */
-	DA_CONFIG_SPAN,	 /* seconds, or 5min, 12h, 30d */
+	DA_CONFIG_TEXT,   /* printable ASCII */
+	DA_CONFIG_WORD,   /* without white space */
+	DA_CONFIG_PATH,   /* absolute */
+	DA_CONFIG_HTTPS,  /* address without query and fragment */
+	DA_CONFIG_LIST,   /* words separated by white space or commas */
+	DA_CONFIG_BOOL,   /* yes, no */
+	DA_CONFIG_SPAN,   /* seconds, or 5min, 12h, 30d */
 	DA_CONFIG_CHOICE, /* one of the choices */
 	DA_CONFIG_FLAGS,  /* any of the choices, as bits */
 };
@@ -30,8 +30,9 @@ struct da_config_row {
 	const char *key;
 	enum da_config_type type;
 	size_t offset;
-	const char *initial; /* in the file's own syntax; NULL = must be given */
-	int64_t min, max;    /* numbers; lists and texts: length */
+	const char
+	    *initial;     /* in the file's own syntax; NULL = must be given */
+	int64_t min, max; /* numbers; lists and texts: length */
 	const struct da_config_choice *choices;
 	const char *help; /* lines separated by \n */
 };

@@ -24,8 +24,8 @@ const_member(const struct da_config_row *row, const void *source)
 }
 
 static enum da_err
-complain(const struct da_config_row *row, const char *must, char *what,
-    size_t size)
+complain(
+    const struct da_config_row *row, const char *must, char *what, size_t size)
 {
 	(void)snprintf(what, size, "%s: %s", row->key, must);
 	return DA_E_CONFIG;
@@ -50,8 +50,7 @@ parse_text(const struct da_config_row *row, const char *text, char **ret,
 		strchr(text, ':') != NULL))
 		return complain(row, "must be an absolute path", what, size);
 	if (row->type == DA_CONFIG_HTTPS &&
-	    (da_text_check_https(text) != DA_OK ||
-		strpbrk(text, "?#") != NULL))
+	    (da_text_check_https(text) != DA_OK || strpbrk(text, "?#") != NULL))
 		return complain(row,
 		    "must be an https:// address without query or fragment",
 		    what, size);
@@ -175,8 +174,8 @@ da_config_value_parse(const struct da_config_row *row, const char *text,
 			return DA_OK;
 		return complain(row, "must be yes or no", what, what_size);
 	case DA_CONFIG_SPAN:
-		if (da_parse_span_s(text, row->min, row->max,
-			member(row, target)) == DA_OK)
+		if (da_parse_span_s(
+			text, row->min, row->max, member(row, target)) == DA_OK)
 			return DA_OK;
 		(void)snprintf(must, sizeof(must),
 		    "must be a time from %llds to %llds, like 90s or 5min",
@@ -223,8 +222,8 @@ format_choices(
 }
 
 enum da_err
-da_config_value_format(const struct da_config_row *row, const void *source,
-    struct da_buf *ret)
+da_config_value_format(
+    const struct da_config_row *row, const void *source, struct da_buf *ret)
 {
 	const void *at = const_member(row, source);
 	const char *text;
@@ -240,8 +239,7 @@ da_config_value_format(const struct da_config_row *row, const void *source,
 	case DA_CONFIG_LIST:
 		return format_list(at, ret);
 	case DA_CONFIG_BOOL:
-		return da_buf_put_text(
-		    ret, *(const bool *)at ? " yes" : " no");
+		return da_buf_put_text(ret, *(const bool *)at ? " yes" : " no");
 	case DA_CONFIG_SPAN:
 		return da_buf_format(
 		    ret, " %llds", (long long)*(const int64_t *)at);

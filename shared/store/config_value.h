@@ -14,8 +14,7 @@
 /* Parses the text into the member of "target" that the row names. DA_E_CONFIG
  * with a phrase for the person in "what"; DA_E_NOMEM. */
 enum da_err da_config_value_parse(const struct da_config_row *row,
-    const char *text, void *target, char *what, size_t what_size)
-    DA_MUST_CHECK;
+    const char *text, void *target, char *what, size_t what_size) DA_MUST_CHECK;
 
 /* Appends " value" as the parser would read it; nothing for an empty one. */
 enum da_err da_config_value_format(const struct da_config_row *row,

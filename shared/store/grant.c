@@ -72,7 +72,8 @@ drop_expired(int dir)
 	while ((entry = readdir(list)) != NULL) {
 		struct stat st;
 
-		if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) !=
+			0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
 		if (st.st_mtim.tv_sec + DA_GRANT_LIFE_S < now_s)
@@ -154,9 +155,8 @@ enum da_err
 da_grant_load(const struct da_paths *paths, const char *id, const char *user,
     const char *service, struct da_grant *ret, struct da_diag *diag)
 {
-	const struct da_file_rule rule = {.owner = paths->owner,
-	    .mode_max = 0600,
-	    .size_max = DA_RECORD_MAX};
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0600, .size_max = DA_RECORD_MAX};
 	DA_CLEANUP(da_buf_done) struct da_buf path;
 	DA_CLEANUP(da_buf_done) struct da_buf record;
 	enum da_err err;
@@ -175,8 +175,9 @@ da_grant_load(const struct da_paths *paths, const char *id, const char *user,
 		err = DA_E_GRANT;
 	if (err == DA_OK)
 		err = parse_grant(&record, ret);
-	if (err == DA_OK && (strcmp(ret->person.name, user) != 0 ||
-				strcmp(ret->service, service) != 0))
+	if (err == DA_OK &&
+	    (strcmp(ret->person.name, user) != 0 ||
+		strcmp(ret->service, service) != 0))
 		err = DA_E_GRANT;
 	if (err == DA_E_GRANT)
 		da_diag_set(diag, "no such grant for this user and service");

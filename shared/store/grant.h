@@ -22,13 +22,13 @@ void da_grant_init(struct da_grant *grant);
 void da_grant_done(struct da_grant *grant);
 
 /* Writes a new grant and drops expired ones. DA_E_UNSAFE_FILE, DA_E_SYS. */
-enum da_err da_grant_create(const struct da_paths *paths,
-    const struct da_grant *grant, char ret_id[static DA_GRANT_MAX + 1],
-    struct da_diag *diag) DA_MUST_CHECK;
+enum da_err
+da_grant_create(const struct da_paths *paths, const struct da_grant *grant,
+    char ret_id[static DA_GRANT_MAX + 1], struct da_diag *diag) DA_MUST_CHECK;
 
 /* Reads the grant of that id for that user and service. DA_E_GRANT when there
- * is none, it is another's, of another boot, or older than DA_GRANT_LIFE_S. "ret" is
- * initialised. */
+ * is none, it is another's, of another boot, or older than DA_GRANT_LIFE_S.
+ * "ret" is initialised. */
 enum da_err da_grant_load(const struct da_paths *paths, const char *id,
     const char *user, const char *service, struct da_grant *ret,
     struct da_diag *diag) DA_MUST_CHECK;

@@ -53,8 +53,8 @@ static enum da_err
 subject_file(const char *issuer, const char *subject, char *ret, size_t size)
 {
 	char digest[DA_RECORD_DIGEST_LEN + 1];
-	enum da_err err = da_record_digest(
-	    (const char *const[]){issuer, subject}, 2, digest);
+	enum da_err err =
+	    da_record_digest((const char *const[]){issuer, subject}, 2, digest);
 
 	if (err == DA_OK)
 		(void)snprintf(ret, size, "%s.subject", digest);
@@ -65,9 +65,8 @@ static enum da_err
 read_record(const struct da_paths *paths, const char *file, const char *key,
     struct da_buf *ret, struct da_diag *diag)
 {
-	const struct da_file_rule rule = {.owner = paths->owner,
-	    .mode_max = 0600,
-	    .size_max = DA_RECORD_MAX};
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0600, .size_max = DA_RECORD_MAX};
 	DA_CLEANUP(da_buf_done) struct da_buf path;
 	enum da_err err;
 
@@ -91,21 +90,21 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 	    da_record_get(record, "name", 0, ret->name, sizeof(ret->name));
 
 	if (err == DA_OK)
-		err = da_record_get(record, "profile", 0, ret->profile,
-		    sizeof(ret->profile));
+		err = da_record_get(
+		    record, "profile", 0, ret->profile, sizeof(ret->profile));
 	if (err == DA_OK)
 		err = da_record_get(
 		    record, "issuer", 0, ret->issuer, sizeof(ret->issuer));
 	if (err == DA_OK)
-		err = da_record_get(record, "subject", 0, ret->subject,
-		    sizeof(ret->subject));
+		err = da_record_get(
+		    record, "subject", 0, ret->subject, sizeof(ret->subject));
 	if (err == DA_OK)
 		err = da_record_get_int(record, "uid", 1, UINT32_MAX, &uid);
 	if (err == DA_OK)
 		err = da_record_get_int(record, "locked", 0, 1, &locked);
 	if (err == DA_OK)
-		err = da_record_get_int(record, "verified_at", 0, INT64_MAX,
-		    &ret->verified_at_s);
+		err = da_record_get_int(
+		    record, "verified_at", 0, INT64_MAX, &ret->verified_at_s);
 	for (size_t i = 0; err == DA_OK; i++) {
 		err = da_record_get(record, "group", i, group, sizeof(group));
 		if (err == DA_E_ABSENT) {
@@ -114,8 +113,8 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 			return DA_OK;
 		}
 		if (err == DA_OK)
-			err = da_buf_put(
-			    &ret->groups, group, strlen(group) + 1);
+			err =
+			    da_buf_put(&ret->groups, group, strlen(group) + 1);
 	}
 	return err == DA_E_ABSENT ? DA_E_SYNTAX : err;
 }
@@ -137,7 +136,8 @@ da_person_load(const struct da_paths *paths, const char *name,
 	if (err == DA_OK && strcmp(ret->name, name) != 0)
 		err = DA_E_SYNTAX;
 	if (err == DA_E_SYNTAX)
-		da_diag_set(diag, "the private record of this person is "
+		da_diag_set(diag,
+		    "the private record of this person is "
 		    "damaged");
 	if (err != DA_OK)
 		da_person_done(ret);
@@ -176,7 +176,8 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 
 		da_person_done(&known);
 		if (!same) {
-			da_diag_set(diag, "the name belongs to another "
+			da_diag_set(diag,
+			    "the name belongs to another "
 			    "identity of the provider");
 			return DA_E_PIN;
 		}
@@ -187,7 +188,8 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 	if (err == DA_E_ABSENT)
 		return DA_OK;
 	if (err == DA_OK && strcmp(known_name, name) != 0) {
-		da_diag_set(diag, "this identity is known here by another "
+		da_diag_set(diag,
+		    "this identity is known here by another "
 		    "login name");
 		return DA_E_PIN;
 	}
@@ -225,8 +227,8 @@ write_person(int dir, const struct da_person *person, struct da_diag *diag)
 	DA_CLEANUP(da_buf_done) struct da_buf record;
 	DA_CLEANUP(da_buf_done) struct da_buf subject;
 	char file[FILE_NAME_MAX];
-	enum da_err err = subject_file(
-	    person->issuer, person->subject, file, sizeof(file));
+	enum da_err err =
+	    subject_file(person->issuer, person->subject, file, sizeof(file));
 
 	da_buf_init(&record, DA_RECORD_MAX);
 	da_buf_init(&subject, DA_RECORD_MAX);
@@ -262,8 +264,8 @@ da_person_save(const struct da_paths *paths, const struct da_person *person,
 
 	if (err != DA_OK)
 		return err;
-	lock = openat(dir, ".lock",
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	lock = openat(
+	    dir, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
 		da_diag_set(diag, "%s/.lock: %m", paths->people_dir);
 		return DA_E_SYS;

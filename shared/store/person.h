@@ -25,8 +25,8 @@ struct da_person {
 	uint32_t uid;
 	int64_t verified_at_s; /* wall clock of the last sign-in */
 	bool locked;
-	/* Those of the provider's groups that rules here name, each terminated by
-	 * NUL; for the account phase of other login methods. */
+	/* Those of the provider's groups that rules here name, each terminated
+	 * by NUL; for the account phase of other login methods. */
 	struct da_buf groups;
 };
 
@@ -40,8 +40,8 @@ enum da_err da_person_load(const struct da_paths *paths, const char *name,
 
 /* Whether the name and the identity may belong together: neither is pinned, or
  * both are pinned to each other. DA_E_PIN with the cure in diag; DA_E_SYS... */
-enum da_err da_person_check_pin(const struct da_paths *paths,
-    const char *name, const char *issuer, const char *subject,
+enum da_err da_person_check_pin(const struct da_paths *paths, const char *name,
+    const char *issuer, const char *subject,
     struct da_diag *diag) DA_MUST_CHECK;
 
 /* Checks the pin again and writes the person, all under a lock, so that two
@@ -50,10 +50,11 @@ enum da_err da_person_save(const struct da_paths *paths,
     const struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
 
 /* The fields of a person as lines of a record, for grants. The parser takes
- * what the formatter wrote: DA_E_SYNTAX for anything less. "ret" is an initialised person. */
-enum da_err da_person_format(const struct da_person *person,
-    struct da_buf *ret) DA_MUST_CHECK;
-enum da_err da_person_parse(const struct da_buf *record,
-    struct da_person *ret) DA_MUST_CHECK;
+ * what the formatter wrote: DA_E_SYNTAX for anything less. "ret" is an
+ * initialised person. */
+enum da_err da_person_format(
+    const struct da_person *person, struct da_buf *ret) DA_MUST_CHECK;
+enum da_err da_person_parse(
+    const struct da_buf *record, struct da_person *ret) DA_MUST_CHECK;
 
 #endif

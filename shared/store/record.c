@@ -14,8 +14,8 @@ da_record_digest(const char *const *parts, size_t count,
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx != NULL &&
-	    EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	bool ok =
+	    ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
 
 	for (size_t i = 0; ok && i < count; i++)
 		ok = EVP_DigestUpdate(ctx, parts[i], strlen(parts[i]) + 1) == 1;
@@ -42,8 +42,8 @@ da_record_put_int(struct da_buf *record, const char *key, int64_t value)
 }
 
 enum da_err
-da_record_get(const struct da_buf *record, const char *key, size_t n,
-    char *ret, size_t size)
+da_record_get(const struct da_buf *record, const char *key, size_t n, char *ret,
+    size_t size)
 {
 	const char *line = da_buf_text(record);
 	size_t key_len = strlen(key);

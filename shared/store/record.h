@@ -23,10 +23,10 @@ enum da_err da_record_digest(const char *const *parts, size_t count,
     char ret[static DA_RECORD_DIGEST_LEN + 1]) DA_MUST_CHECK;
 
 /* Appends a line. DA_E_SYNTAX when the value is not printable ASCII. */
-enum da_err da_record_put(struct da_buf *record, const char *key,
-    const char *value) DA_MUST_CHECK;
-enum da_err da_record_put_int(struct da_buf *record, const char *key,
-    int64_t value) DA_MUST_CHECK;
+enum da_err da_record_put(
+    struct da_buf *record, const char *key, const char *value) DA_MUST_CHECK;
+enum da_err da_record_put_int(
+    struct da_buf *record, const char *key, int64_t value) DA_MUST_CHECK;
 
 /* Copies the n-th (from 0) value of a key. DA_E_ABSENT, DA_E_TOO_LARGE. */
 enum da_err da_record_get(const struct da_buf *record, const char *key,

@@ -5,7 +5,8 @@
  *
  *   info TEXT | error TEXT | prompt TEXT | secret TEXT    messages (\n escaped)
  *   PHASE CODE                                            results by number
- *   env NAME=VALUE                                        the PAM environment, at the end
+ *   env NAME=VALUE                                        the PAM environment,
+ * at the end
  *
  * usage: pam_driver CONFDIR SERVICE USER [option...] PHASE...
  *   --rhost X, --tty X, --silent, --env NAME=VALUE, --no-conv,

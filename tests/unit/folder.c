@@ -21,8 +21,8 @@ void
 test_folder_init(struct test_folder *folder)
 {
 	memset(folder, 0, sizeof(*folder));
-	(void)snprintf(folder->root, sizeof(folder->root),
-	    "/tmp/devauth-unit-XXXXXX");
+	(void)snprintf(
+	    folder->root, sizeof(folder->root), "/tmp/devauth-unit-XXXXXX");
 	assert_non_null(mkdtemp(folder->root));
 	folder->paths = (struct da_paths){
 	    .config_file = path(folder, 0, "devauth.conf"),
@@ -39,7 +39,8 @@ test_folder_init(struct test_folder *folder)
 	assert_int_equal(mkdir(folder->paths.state_dir, 0755), 0);
 	assert_int_equal(mkdir(folder->paths.people_dir, 0700), 0);
 	assert_int_equal(mkdir(folder->paths.cache_dir, 0700), 0);
-	test_folder_write(folder, "passwd", 0644, "root:x:0:0::/root:/bin/sh\n");
+	test_folder_write(
+	    folder, "passwd", 0644, "root:x:0:0::/root:/bin/sh\n");
 	test_folder_write(folder, "group", 0644, "root:x:0:\n");
 }
 

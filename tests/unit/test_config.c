@@ -49,8 +49,8 @@ test_minimal(void **state)
 	const struct da_profile *profile;
 
 	(void)state;
-	assert_int_equal(load(PROFILE "allowed_users = alice, bob carol\n",
-	    &config), DA_OK);
+	assert_int_equal(
+	    load(PROFILE "allowed_users = alice, bob carol\n", &config), DA_OK);
 	assert_int_equal(config->remote, DA_REMOTE_PUBLICKEY_FIRST);
 	assert_int_equal(config->login_deadline_s, 110);
 	assert_string_equal(config->home, "/home/%u");
@@ -62,8 +62,8 @@ test_minimal(void **state)
 	assert_true(da_config_list_has(&profile->allowed_users, "bob"));
 	assert_false(da_config_list_has(&profile->allowed_users, "bo"));
 	assert_int_equal(profile->min_interval_s, 5);
-	assert_int_equal(da_config_profile(config, "other", &profile, &diag),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_profile(config, "other", &profile, &diag), DA_E_CONFIG);
 	da_config_free(config);
 }
 
@@ -133,13 +133,13 @@ test_bad_file(void **state)
 	char long_line[4000];
 
 	(void)state;
-	assert_int_equal(da_config_load(&folder.paths, &config, &diag),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_load(&folder.paths, &config, &diag), DA_E_CONFIG);
 	assert_non_null(strstr(diag.text, "cannot open"));
-	test_folder_write(&folder, "devauth.conf", 0666,
-	    PROFILE "allowed_users = alice\n");
-	assert_int_equal(da_config_load(&folder.paths, &config, &diag),
-	    DA_E_CONFIG);
+	test_folder_write(
+	    &folder, "devauth.conf", 0666, PROFILE "allowed_users = alice\n");
+	assert_int_equal(
+	    da_config_load(&folder.paths, &config, &diag), DA_E_CONFIG);
 	assert_non_null(strstr(diag.text, "chmod it to 0644"));
 	memset(long_line, 'x', sizeof(long_line));
 	long_line[0] = '#';
@@ -155,13 +155,16 @@ test_several_profiles(void **state)
 	const struct da_profile *profile;
 
 	(void)state;
-	assert_int_equal(load(PROFILE "allowed_users=\n[profile b]\n"
-	    "issuer = https://b\nclient_id = b\nallowed_groups = g\n",
-	    &config), DA_OK);
-	assert_int_equal(da_config_profile(config, "", &profile, &diag),
-	    DA_E_CONFIG);
-	assert_int_equal(da_config_profile(config, "b", &profile, &diag),
+	assert_int_equal(
+	    load(PROFILE
+		"allowed_users=\n[profile b]\n"
+		"issuer = https://b\nclient_id = b\nallowed_groups = g\n",
+		&config),
 	    DA_OK);
+	assert_int_equal(
+	    da_config_profile(config, "", &profile, &diag), DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_profile(config, "b", &profile, &diag), DA_OK);
 	assert_string_equal(profile->issuer, "https://b");
 	da_config_free(config);
 }
@@ -185,13 +188,13 @@ test_dump_is_stable(void **state)
 
 	(void)state;
 	for (int explain = 0; explain <= 1; explain++) {
-		dump("[devauth]\nremote = deny\naccount_max_age = 12h\n"
-		     PROFILE "allowed_users = alice bob\nalgorithms = ES256\n",
+		dump("[devauth]\nremote = deny\naccount_max_age = 12h\n" PROFILE
+		     "allowed_users = alice bob\nalgorithms = ES256\n",
 		    explain == 1, &first);
 		dump(da_buf_text(&first), explain == 1, &second);
 		assert_string_equal(da_buf_text(&first), da_buf_text(&second));
-		assert_non_null(strstr(da_buf_text(&first),
-		    "\naccount_max_age = 43200s\n"));
+		assert_non_null(strstr(
+		    da_buf_text(&first), "\naccount_max_age = 43200s\n"));
 		da_buf_done(&first);
 		da_buf_done(&second);
 	}
@@ -207,14 +210,14 @@ test_every_key_is_dumped(void **state)
 	(void)state;
 	dump(PROFILE "allowed_users = alice\n", true, &text);
 	for (size_t i = 0; i < da_config_profile_row_count; i++) {
-		(void)snprintf(line, sizeof(line), "\n%s =",
-		    da_config_profile_rows[i].key);
+		(void)snprintf(line, sizeof(line),
+		    "\n%s =", da_config_profile_rows[i].key);
 		assert_non_null(strstr(da_buf_text(&text), line));
 		assert_true(strlen(da_config_profile_rows[i].help) > 10);
 	}
 	for (size_t i = 0; i < da_config_global_row_count; i++) {
-		(void)snprintf(line, sizeof(line), "\n%s =",
-		    da_config_global_rows[i].key);
+		(void)snprintf(
+		    line, sizeof(line), "\n%s =", da_config_global_rows[i].key);
 		assert_non_null(strstr(da_buf_text(&text), line));
 		assert_true(strlen(da_config_global_rows[i].help) > 10);
 	}
@@ -230,26 +233,31 @@ test_secret_file(void **state)
 	struct da_buf secret;
 
 	(void)state;
-	(void)snprintf(text, sizeof(text), PROFILE
-	    "allowed_users=\nclient_auth = client_secret_basic\n"
-	    "client_secret_file = %s/secret\n", folder.root);
+	(void)snprintf(text, sizeof(text),
+	    PROFILE "allowed_users=\nclient_auth = client_secret_basic\n"
+		    "client_secret_file = %s/secret\n",
+	    folder.root);
 	assert_int_equal(load(text, &config), DA_OK);
 	assert_int_equal(da_config_profile(config, "", &profile, &diag), DA_OK);
 	da_buf_init(&secret, DA_SECRET_MAX);
-	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
-	    &diag), DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_read_secret(&folder.paths, profile, &secret, &diag),
+	    DA_E_CONFIG);
 	test_folder_write(&folder, "secret", 0644, "s3cret\n");
-	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
-	    &diag), DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_read_secret(&folder.paths, profile, &secret, &diag),
+	    DA_E_CONFIG);
 	assert_null(strstr(diag.text, "s3cret"));
 	test_folder_write(&folder, "secret", 0600, "s3cret\n");
-	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
-	    &diag), DA_OK);
+	assert_int_equal(
+	    da_config_read_secret(&folder.paths, profile, &secret, &diag),
+	    DA_OK);
 	assert_string_equal(da_buf_text(&secret), "s3cret");
 	da_buf_clear(&secret);
 	test_folder_write(&folder, "secret", 0600, "\n");
-	assert_int_equal(da_config_read_secret(&folder.paths, profile, &secret,
-	    &diag), DA_E_CONFIG);
+	assert_int_equal(
+	    da_config_read_secret(&folder.paths, profile, &secret, &diag),
+	    DA_E_CONFIG);
 	da_buf_done(&secret);
 	da_config_free(config);
 }

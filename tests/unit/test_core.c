@@ -22,15 +22,16 @@ test_parse_int(void **state)
 	assert_int_equal(value, 0);
 	assert_int_equal(da_parse_int("-12", -20, 9, &value), DA_OK);
 	assert_int_equal(value, -12);
-	assert_int_equal(da_parse_int("9223372036854775807", 0, INT64_MAX,
-	    &value), DA_OK);
+	assert_int_equal(
+	    da_parse_int("9223372036854775807", 0, INT64_MAX, &value), DA_OK);
 	assert_true(value == INT64_MAX);
-	assert_int_equal(da_parse_int("-9223372036854775808", INT64_MIN, 0,
-	    &value), DA_OK);
+	assert_int_equal(
+	    da_parse_int("-9223372036854775808", INT64_MIN, 0, &value), DA_OK);
 	assert_true(value == INT64_MIN);
 	value = 7;
-	assert_int_equal(da_parse_int("9223372036854775808", 0, INT64_MAX,
-	    &value), DA_E_RANGE);
+	assert_int_equal(
+	    da_parse_int("9223372036854775808", 0, INT64_MAX, &value),
+	    DA_E_RANGE);
 	assert_int_equal(da_parse_int("10", 0, 9, &value), DA_E_RANGE);
 	for (size_t i = 0; i < DA_ARRAY_LEN(bad); i++)
 		assert_int_equal(
@@ -51,12 +52,13 @@ test_parse_span(void **state)
 	assert_int_equal(value, 300);
 	assert_int_equal(da_parse_span_s("30d", 1, 3000000, &value), DA_OK);
 	assert_int_equal(value, 2592000);
-	assert_int_equal(da_parse_span_s("5 min", 1, 1000, &value),
-	    DA_E_SYNTAX);
+	assert_int_equal(
+	    da_parse_span_s("5 min", 1, 1000, &value), DA_E_SYNTAX);
 	assert_int_equal(da_parse_span_s("5m", 1, 1000, &value), DA_E_SYNTAX);
 	assert_int_equal(da_parse_span_s("0s", 1, 1000, &value), DA_E_RANGE);
-	assert_int_equal(da_parse_span_s("9223372036854775807d", 1, INT64_MAX,
-	    &value), DA_E_RANGE);
+	assert_int_equal(
+	    da_parse_span_s("9223372036854775807d", 1, INT64_MAX, &value),
+	    DA_E_RANGE);
 	assert_int_equal(value, 2592000);
 }
 
@@ -81,13 +83,13 @@ static void
 test_text_utf8(void **state)
 {
 	static const char *const bad[] = {"\x80", "\xc0\xaf", "\xe0\x80\x80",
-	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
-	    "\xc3", "\xe2\x96", "\xff"};
+	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3",
+	    "\xe2\x96", "\xff"};
 
 	(void)state;
 	assert_true(da_text_is_utf8("", 0));
-	assert_true(da_text_is_utf8("Zo\xc3\xab \xe2\x96\x88 \xf0\x9f\x98\x80",
-	    13));
+	assert_true(
+	    da_text_is_utf8("Zo\xc3\xab \xe2\x96\x88 \xf0\x9f\x98\x80", 13));
 	for (size_t i = 0; i < DA_ARRAY_LEN(bad); i++)
 		assert_false(da_text_is_utf8(bad[i], strlen(bad[i])));
 }
@@ -120,8 +122,9 @@ test_text_https(void **state)
 	assert_int_equal(
 	    da_text_uri_host("https://[::1]/", host, sizeof(host)), DA_OK);
 	assert_string_equal(host, "::1");
-	assert_int_equal(da_text_uri_host("https://longlong/", host,
-	    sizeof(host)), DA_E_TOO_LARGE);
+	assert_int_equal(
+	    da_text_uri_host("https://longlong/", host, sizeof(host)),
+	    DA_E_TOO_LARGE);
 	assert_int_equal(da_text_uri_port("https://a/"), 443);
 	assert_int_equal(da_text_uri_port("https://a:8443/"), 8443);
 }
@@ -134,8 +137,8 @@ test_text_copy(void **state)
 	(void)state;
 	assert_int_equal(da_text_copy("abc", out, sizeof(out)), DA_OK);
 	assert_string_equal(out, "abc");
-	assert_int_equal(da_text_copy("abcd", out, sizeof(out)),
-	    DA_E_TOO_LARGE);
+	assert_int_equal(
+	    da_text_copy("abcd", out, sizeof(out)), DA_E_TOO_LARGE);
 	assert_string_equal(out, "");
 }
 

@@ -54,13 +54,16 @@ test_map_name(void **state)
 	    {"../alice", NULL},
 	    {"al/ice", NULL},
 	    {"alice$", NULL},
-	    {"alic\xd0\xb5", NULL},	/* Cyrillic e */
+	    {"alic\xd0\xb5", NULL},     /* Cyrillic e */
 	    {"\xef\xbd\x81lice", NULL}, /* full-width a */
-	    {"al\xc4\xb1" "ce", NULL}, /* dotless i */
+	    {"al\xc4\xb1"
+	     "ce",
+		NULL},                           /* dotless i */
 	    {"abcdefghijklmnopqrstuvwxyzabcdef", /* 32 */
 		"abcdefghijklmnopqrstuvwxyzabcdef"},
 	    {"abcdefghijklmnopqrstuvwxyzabcdefg", NULL},
 	};
+
 	char name[DA_USER_MAX + 1];
 	struct da_diag diag;
 
@@ -71,8 +74,8 @@ test_map_name(void **state)
 
 		if (rows[i].name == NULL) {
 			if (err != DA_E_BAD_NAME)
-				fail_msg("\"%s\" became \"%s\"",
-				    rows[i].claim, name);
+				fail_msg("\"%s\" became \"%s\"", rows[i].claim,
+				    name);
 			continue;
 		}
 		assert_int_equal(err, DA_OK);
@@ -106,8 +109,8 @@ test_access(void **state)
 	assert_int_equal(check(&both, "carol", "Staff"), DA_E_NOT_ALLOWED);
 	assert_int_equal(check(&both, "carol", "staffs"), DA_E_NOT_ALLOWED);
 	assert_int_equal(check(&both, "carol", NULL), DA_E_NOT_ALLOWED);
-	assert_int_equal(check(&only_users, "carol", "staff"),
-	    DA_E_NOT_ALLOWED);
+	assert_int_equal(
+	    check(&only_users, "carol", "staff"), DA_E_NOT_ALLOWED);
 	/* F3: empty lists allow nobody. */
 	assert_int_equal(check(&nobody, "alice", "staff"), DA_E_NOT_ALLOWED);
 	assert_true(da_policy_could_succeed(&both, "carol"));

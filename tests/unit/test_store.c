@@ -119,11 +119,11 @@ test_file_replace(void **state)
 	mode_t mask = umask(0);
 
 	(void)state;
-	assert_int_equal(da_file_replace(dir, "new", 0600, "one", 3, &diag),
-	    DA_OK);
+	assert_int_equal(
+	    da_file_replace(dir, "new", 0600, "one", 3, &diag), DA_OK);
 	(void)umask(0777);
-	assert_int_equal(da_file_replace(dir, "new", 0600, "two", 3, &diag),
-	    DA_OK);
+	assert_int_equal(
+	    da_file_replace(dir, "new", 0600, "two", 3, &diag), DA_OK);
 	(void)umask(mask);
 	assert_int_equal(stat(in_folder("new"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -131,12 +131,12 @@ test_file_replace(void **state)
 	/* A link planted at the final name is replaced, not followed. */
 	test_folder_write(&folder, "victim", 0644, "untouched");
 	assert_int_equal(symlink("victim", in_folder("planted")), 0);
-	assert_int_equal(da_file_replace(dir, "planted", 0600, "x", 1, &diag),
-	    DA_OK);
+	assert_int_equal(
+	    da_file_replace(dir, "planted", 0600, "x", 1, &diag), DA_OK);
 	assert_int_equal(stat(in_folder("victim"), &st), 0);
 	assert_int_equal(st.st_size, 9);
-	assert_int_equal(da_file_replace(dir, "a/b", 0600, "x", 1, &diag),
-	    DA_E_BUG);
+	assert_int_equal(
+	    da_file_replace(dir, "a/b", 0600, "x", 1, &diag), DA_E_BUG);
 	(void)close(dir);
 }
 
@@ -161,11 +161,11 @@ test_person_round_trip(void **state)
 
 	(void)state;
 	make_person(&out, "alice", "sub=1");
-	assert_int_equal(da_person_load(&folder.paths, "alice", &in, &diag),
-	    DA_E_ABSENT);
+	assert_int_equal(
+	    da_person_load(&folder.paths, "alice", &in, &diag), DA_E_ABSENT);
 	assert_int_equal(da_person_save(&folder.paths, &out, &diag), DA_OK);
-	assert_int_equal(da_person_load(&folder.paths, "alice", &in, &diag),
-	    DA_OK);
+	assert_int_equal(
+	    da_person_load(&folder.paths, "alice", &in, &diag), DA_OK);
 	assert_string_equal(in.subject, "sub=1");
 	assert_string_equal(in.issuer, out.issuer);
 	assert_int_equal(in.uid, out.uid);
@@ -188,18 +188,18 @@ test_person_pin(void **state)
 	assert_int_equal(da_person_save(&folder.paths, &alice, &diag), DA_OK);
 	assert_int_equal(da_person_save(&folder.paths, &alice, &diag), DA_OK);
 	make_person(&other, "alice", "2");
-	assert_int_equal(da_person_save(&folder.paths, &other, &diag),
-	    DA_E_PIN);
+	assert_int_equal(
+	    da_person_save(&folder.paths, &other, &diag), DA_E_PIN);
 	da_person_done(&other);
 	make_person(&other, "alicia", "1");
-	assert_int_equal(da_person_save(&folder.paths, &other, &diag),
-	    DA_E_PIN);
+	assert_int_equal(
+	    da_person_save(&folder.paths, &other, &diag), DA_E_PIN);
 	/* The same subject of another issuer is another identity. */
 	(void)snprintf(other.issuer, sizeof(other.issuer), "https://evil");
 	assert_int_equal(da_person_save(&folder.paths, &other, &diag), DA_OK);
 	(void)snprintf(alice.issuer, sizeof(alice.issuer), "https://evil2");
-	assert_int_equal(da_person_save(&folder.paths, &alice, &diag),
-	    DA_E_PIN);
+	assert_int_equal(
+	    da_person_save(&folder.paths, &alice, &diag), DA_E_PIN);
 	da_person_done(&other);
 	da_person_done(&alice);
 }
@@ -215,8 +215,8 @@ test_person_damaged(void **state)
 	make_person(&person, "alice", "1");
 	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
 	da_person_done(&person);
-	assert_int_equal(da_record_digest((const char *const[]){"alice"}, 1,
-	    digest), DA_OK);
+	assert_int_equal(
+	    da_record_digest((const char *const[]){"alice"}, 1, digest), DA_OK);
 	(void)snprintf(name, sizeof(name), "people/%s.person", digest);
 	test_folder_write(&folder, name, 0600, "devauth-person=1\nname=ali");
 	assert_int_equal(da_person_load(&folder.paths, "alice", &person, &diag),
@@ -224,8 +224,8 @@ test_person_damaged(void **state)
 	/* A damaged record is no licence to pin the name anew. */
 	make_person(&person, "alice", "1");
 	dir = open_root();
-	assert_int_equal(da_person_save(&folder.paths, &person, &diag),
-	    DA_E_SYNTAX);
+	assert_int_equal(
+	    da_person_save(&folder.paths, &person, &diag), DA_E_SYNTAX);
 	da_person_done(&person);
 	(void)close(dir);
 }
@@ -242,28 +242,34 @@ test_grant(void **state)
 	make_person(&out.person, "alice", "1");
 	(void)snprintf(out.service, sizeof(out.service), "sshd");
 	(void)snprintf(out.gecos, sizeof(out.gecos), "Alice");
-	assert_int_equal(da_grant_create(&folder.paths, &out, id, &diag),
-	    DA_OK);
-	assert_int_equal(da_grant_load(&folder.paths, id, "bob", "sshd", &in,
-	    &diag), DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sudo", &in,
-	    &diag), DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths, "../../etc/passwd",
-	    "alice", "sshd", &in, &diag), DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths,
-	    "00000000000000000000000000000000", "alice", "sshd", &in, &diag),
+	assert_int_equal(
+	    da_grant_create(&folder.paths, &out, id, &diag), DA_OK);
+	assert_int_equal(
+	    da_grant_load(&folder.paths, id, "bob", "sshd", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sshd", &in,
-	    &diag), DA_OK);
+	assert_int_equal(
+	    da_grant_load(&folder.paths, id, "alice", "sudo", &in, &diag),
+	    DA_E_GRANT);
+	assert_int_equal(da_grant_load(&folder.paths, "../../etc/passwd",
+			     "alice", "sshd", &in, &diag),
+	    DA_E_GRANT);
+	assert_int_equal(
+	    da_grant_load(&folder.paths, "00000000000000000000000000000000",
+		"alice", "sshd", &in, &diag),
+	    DA_E_GRANT);
+	assert_int_equal(
+	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
+	    DA_OK);
 	assert_string_equal(in.gecos, "Alice");
 	assert_string_equal(in.person.subject, "1");
 	assert_int_equal(in.person.groups.len, 10);
 	da_grant_done(&in);
 	assert_int_equal(da_grant_consume(&folder.paths, id, &diag), DA_OK);
-	assert_int_equal(da_grant_consume(&folder.paths, id, &diag),
+	assert_int_equal(
+	    da_grant_consume(&folder.paths, id, &diag), DA_E_GRANT);
+	assert_int_equal(
+	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths, id, "alice", "sshd", &in,
-	    &diag), DA_E_GRANT);
 	da_grant_done(&out);
 }
 
@@ -277,27 +283,37 @@ test_cache(void **state)
 	da_buf_init(&loaded, 100);
 	assert_int_equal(da_buf_put_text(&document, "{\n\n}"), DA_OK);
 	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1000, 600, &document, &diag), DA_OK);
+			     "https://a", 1000, 600, &document, &diag),
+	    DA_OK);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1600, &loaded, &diag), DA_OK);
+			     "https://a", 1600, &loaded, &diag),
+	    DA_OK);
 	assert_string_equal(da_buf_text(&loaded), "{\n\n}");
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1601, &loaded, &diag), DA_E_ABSENT);
+			     "https://a", 1601, &loaded, &diag),
+	    DA_E_ABSENT);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 999, &loaded, &diag), DA_E_ABSENT);
+			     "https://a", 999, &loaded, &diag),
+	    DA_E_ABSENT);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://b", 1000, &loaded, &diag), DA_E_ABSENT);
+			     "https://b", 1000, &loaded, &diag),
+	    DA_E_ABSENT);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_METADATA,
-	    "https://a", 1000, &loaded, &diag), DA_E_ABSENT);
+			     "https://a", 1000, &loaded, &diag),
+	    DA_E_ABSENT);
 	/* 5 minutes at least, one day at most. */
 	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1000, 0, &document, &diag), DA_OK);
+			     "https://a", 1000, 0, &document, &diag),
+	    DA_OK);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1300, &loaded, &diag), DA_OK);
+			     "https://a", 1300, &loaded, &diag),
+	    DA_OK);
 	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1000, INT64_MAX, &document, &diag), DA_OK);
+			     "https://a", 1000, INT64_MAX, &document, &diag),
+	    DA_OK);
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
-	    "https://a", 1000 + 86401, &loaded, &diag), DA_E_ABSENT);
+			     "https://a", 1000 + 86401, &loaded, &diag),
+	    DA_E_ABSENT);
 	da_buf_done(&document);
 	da_buf_done(&loaded);
 }

@@ -80,7 +80,9 @@ test_frame_hostile(void **state)
 	    {"\x01\x01\x00\x01\x00\x00\x00\x00", 8, DA_E_WIRE},
 	    {"\x01\x01\x00\x00\xff\xff\xff\xff", 8, DA_E_TOO_LARGE},
 	    {"\x01\x01\x00\x00\x00\x00\x00\x65", 8, DA_E_TOO_LARGE},
-	    {"\x01\x01\x00\x00\x00\x00\x00\x05" "abc", 11, DA_E_WIRE},
+	    {"\x01\x01\x00\x00\x00\x00\x00\x05"
+	     "abc",
+		11, DA_E_WIRE},
 	    {"\x01\x01\x00", 3, DA_E_WIRE},
 	};
 
@@ -144,7 +146,8 @@ fill_code(struct da_wire_code *code)
 	    .must_confirm = 1};
 	da_buf_init(&code->qr, DA_QR_MAX);
 	assert_int_equal(da_buf_put_text(&code->qr,
-	    "\xe2\x96\x88 \n\xe2\x96\x80\xe2\x96\x84\n"), DA_OK);
+			     "\xe2\x96\x88 \n\xe2\x96\x80\xe2\x96\x84\n"),
+	    DA_OK);
 }
 
 static void
@@ -187,14 +190,14 @@ test_wire_torture(void **state)
 	da_buf_init(&body, DA_FRAME_MAX);
 	da_buf_init(&bad, DA_FRAME_MAX);
 	fill_code(&code);
-	assert_int_equal(da_wire_send(pair.a, DA_WIRE_CODE, &code, SOON),
-	    DA_OK);
+	assert_int_equal(
+	    da_wire_send(pair.a, DA_WIRE_CODE, &code, SOON), DA_OK);
 	assert_int_equal(recv_frame(pair.b, &type, &body), DA_OK);
 	for (size_t len = 0; len < body.len; len++) {
 		da_buf_clear(&bad);
 		assert_int_equal(da_buf_put(&bad, body.bytes, len), DA_OK);
-		assert_int_equal(da_wire_decode(DA_WIRE_CODE, &bad, &in),
-		    DA_E_WIRE);
+		assert_int_equal(
+		    da_wire_decode(DA_WIRE_CODE, &bad, &in), DA_E_WIRE);
 	}
 	da_buf_clear(&bad);
 	assert_int_equal(da_buf_put(&bad, body.bytes, body.len), DA_OK);
@@ -205,8 +208,8 @@ test_wire_torture(void **state)
 		assert_int_equal(da_buf_put(&bad, body.bytes, body.len), DA_OK);
 		bad.bytes[i] ^= 0x80;
 		if (da_wire_decode(DA_WIRE_CODE, &bad, &in) == DA_OK) {
-			assert_true(da_wire_is_qr(
-			    da_buf_text(&in.qr), in.qr.len));
+			assert_true(
+			    da_wire_is_qr(da_buf_text(&in.qr), in.qr.len));
 			assert_true(strlen(in.uri) <= DA_URI_MAX);
 			da_wire_done(DA_WIRE_CODE, &in);
 		}
@@ -224,14 +227,14 @@ test_wire_refuses_own_bad_field(void **state)
 	struct da_wire_identity identity = {.issuer = "https://a"};
 
 	(void)state;
-	assert_int_equal(da_wire_send(-1, DA_WIRE_FAILED, &failed, SOON),
-	    DA_E_BUG);
+	assert_int_equal(
+	    da_wire_send(-1, DA_WIRE_FAILED, &failed, SOON), DA_E_BUG);
 	da_buf_init(&identity.groups, 10);
 	memcpy(identity.name, "\xff\xff", 3);
-	assert_int_equal(da_wire_send(-1, DA_WIRE_IDENTITY, &identity, SOON),
-	    DA_E_BUG);
-	assert_int_equal(da_wire_send(-1, (enum da_wire_type)200, &failed,
-	    SOON), DA_E_BUG);
+	assert_int_equal(
+	    da_wire_send(-1, DA_WIRE_IDENTITY, &identity, SOON), DA_E_BUG);
+	assert_int_equal(
+	    da_wire_send(-1, (enum da_wire_type)200, &failed, SOON), DA_E_BUG);
 }
 
 static void
@@ -242,14 +245,13 @@ test_wire_order(void **state)
 	uint8_t at = 0;
 
 	(void)state;
-	assert_int_equal(da_wire_advance(steps, 2, DA_WIRE_RESULT, &at),
-	    DA_E_WIRE);
+	assert_int_equal(
+	    da_wire_advance(steps, 2, DA_WIRE_RESULT, &at), DA_E_WIRE);
 	assert_int_equal(at, 0);
 	assert_int_equal(da_wire_advance(steps, 2, DA_WIRE_CODE, &at), DA_OK);
-	assert_int_equal(da_wire_advance(steps, 2, DA_WIRE_CODE, &at),
-	    DA_E_WIRE);
-	assert_int_equal(da_wire_advance(steps, 2, DA_WIRE_RESULT, &at),
-	    DA_OK);
+	assert_int_equal(
+	    da_wire_advance(steps, 2, DA_WIRE_CODE, &at), DA_E_WIRE);
+	assert_int_equal(da_wire_advance(steps, 2, DA_WIRE_RESULT, &at), DA_OK);
 	assert_int_equal(at, 2);
 }
 

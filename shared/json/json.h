@@ -4,7 +4,8 @@
  * json-c 0.16 takes duplicate keys, NaN, single quotes, raw control characters
  * and cuts strings at \u0000, even with JSON_TOKENER_STRICT. So the bytes are
  * scanned by our own code first (grammar, UTF-8, unique keys, depth, number of
- * members, no NUL, numbers that fit) and only then handed to json-c.
+ * members, no NUL) and only then handed to json-c, whose result is checked
+ * against what was scanned.
  *
  * Runs in the worker and the command only; json-c's heap cannot be wiped, so
  * secrets parsed here die with the process.

@@ -126,6 +126,7 @@ class Row:
     approved: bool = True  # right away
     counts: dict = dataclasses.field(default_factory=dict)
     identity: dict = dataclasses.field(default_factory=dict)
+    excused: str = "$^"  # violations that are the point of the row
 
 
 class Pool:
@@ -187,8 +188,8 @@ class Pool:
                 wrong.append(f"{endpoint} {state['counters'].get(endpoint)}x")
         if worker.exit_code != 0:
             wrong.append(f"exit {worker.exit_code}")
-        if state["violations"]:
-            wrong.append(f"violations {state['violations']}")
+        wrong += [one["what"] for one in state["violations"]
+                  if not re.match(row.excused, one["what"])]
         return f"{row.name}: " + "; ".join(wrong) if wrong else None
 
     def check(self, rows):
@@ -365,10 +366,10 @@ def test_device_answers(pool):
             orders={"client_id": "nobody"}),
         Row("hostile client id", {}, "provider", shown=False,
             orders={"client_id": "a&b=c+d%\"'"}),
-        Row("secret refused", {"device_secret": "refuse"}, auth="basic",
-            counts={"device_authorization": 2}),
-        Row("secret refused post", {"device_secret": "refuse"}, auth="post",
-            counts={"device_authorization": 2}),
+        *(Row(f"{auth} secret refused", {"device_secret": "refuse"},
+              auth=auth, counts={"device_authorization": 2},
+              excused="client authentication is client_secret")
+          for auth in ("basic", "post")),
         Row("scope required", {"scope_required": True}),
         Row("no scope", {}, "token", orders={"scope": ""}),
         Row("scope required, none", {"scope_required": True}, "provider",

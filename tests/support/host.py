@@ -123,7 +123,7 @@ class Host:
     def command(self, *arguments):
         """The command line that runs something on the host."""
         return ["nsenter", "--target", str(self.init_pid), "--mount", "--pid",
-                "--uts", "--wd=/", "--", *arguments]
+                "--uts", "--root", "--wd=/", "--", *arguments]
 
     def run(self, *arguments, check=False, **more):
         return subprocess.run(self.command(*arguments), check=check, text=True,

@@ -3,6 +3,7 @@
  * value is reduced so that nobody can forge a field or a line; no secret, no
  * code and no unknown name is ever written.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -34,18 +35,45 @@ put(struct da_buf *line, const char *key, const char *value)
 		DA_IGNORE(da_buf_format(line, " %s=%s", key, text));
 }
 
+/* The first half of the nonce: enough to find the lines of one login. */
+static void
+format_txn(
+    const struct da_transaction *transaction, char ret[static DA_NONCE_LEN + 1])
+{
+	da_text_hex(transaction->request.nonce, DA_NONCE_LEN / 2, ret);
+}
+
+void
+da_audit_explain(
+    const struct da_transaction *transaction, const char *format, ...)
+{
+	char raw[DA_DIAG_MAX + 1], text[DA_DIAG_MAX + 1];
+	char txn[DA_NONCE_LEN + 1];
+	va_list args;
+
+	if ((transaction->request.flags & DA_REQUEST_DEBUG) == 0)
+		return;
+	va_start(args, format);
+	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
+		raw[0] = '\0';
+	va_end(args);
+	da_text_escape(raw, text, sizeof(text));
+	format_txn(transaction, txn);
+	syslog(LOG_AUTHPRIV | LOG_DEBUG, "debug txn=%s: %s", txn, text);
+}
+
 void
 da_audit_write(const struct da_transaction *transaction, enum da_err err)
 {
 	const struct da_wire_request *request = &transaction->request;
 	DA_CLEANUP(da_buf_done) struct da_buf line;
-	char nonce[DA_NONCE_LEN * 2 + 1];
+	char txn[DA_NONCE_LEN + 1];
 	const char *result = err == DA_OK ? "allowed"
 	    : err == DA_E_CANCELLED       ? "cancelled"
 					  : "refused";
 
 	da_buf_init(&line, AUDIT_LINE_MAX);
-	da_text_hex(request->nonce, DA_NONCE_LEN / 2, nonce);
+	format_txn(transaction, txn);
 	put(&line, "result", result);
 	put(&line, "reason", da_err_reason(err));
 	put(&line, "user",
@@ -58,7 +86,7 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	put(&line, "issuer", transaction->issuer);
 	put(&line, "subject", transaction->subject);
 	put(&line, "code", transaction->code_digest);
-	put(&line, "txn", nonce);
+	put(&line, "txn", txn);
 	if (err != DA_OK)
 		put(&line, "detail", transaction->diag.text);
 	syslog(LOG_AUTHPRIV | da_err_level(err), "event=%s%s",

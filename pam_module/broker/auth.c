@@ -288,6 +288,10 @@ show_code(struct auth *auth, struct da_wire_device *device)
 		(const char *const[]){device->user_code}, 1, digest) == DA_OK)
 		(void)snprintf(transaction->code_digest,
 		    sizeof(transaction->code_digest), "%.16s", digest);
+	da_audit_explain(transaction,
+	    "the provider gave a code for %lld s; QR "
+	    "code: %s",
+	    (long long)device->expires_in_s, device->qr.len > 0 ? "yes" : "no");
 	err = da_wire_send(transaction->client, DA_WIRE_CODE, &code,
 	    da_clock_mono_ms() + SEND_TIMEOUT_MS);
 	auth->client_state = STATE_CODE_SHOWN;
@@ -301,6 +305,19 @@ name_person(
 	da_text_reduce(
 	    identity->email[0] != '\0' ? identity->email : identity->username,
 	    transaction->result.who, sizeof(transaction->result.who));
+}
+
+static void
+explain_groups(
+    const struct da_transaction *transaction, const struct da_buf *groups)
+{
+	const char *group = da_buf_text(groups);
+	const char *end = group + groups->len;
+
+	if (groups->len == 0)
+		da_audit_explain(transaction, "no groups");
+	for (; group < end; group += strlen(group) + 1)
+		da_audit_explain(transaction, "group \"%s\"", group);
 }
 
 /* Everything that has to hold before the person is let in. */
@@ -325,6 +342,8 @@ check_identity(struct auth *auth)
 	    sizeof(transaction->issuer)));
 	DA_IGNORE(da_text_copy(identity->subject, transaction->subject,
 	    sizeof(transaction->subject)));
+	da_audit_explain(transaction, "subject %s; claim %s is \"%s\"",
+	    identity->subject, profile->username_claim, identity->username);
 	err = da_policy_map_name(
 	    profile, identity->username, name, &transaction->diag);
 	if (err != DA_OK)
@@ -338,6 +357,8 @@ check_identity(struct auth *auth)
 		da_diag_set(&transaction->diag, "the name is a local account");
 		err = DA_E_NOT_ALLOWED;
 	}
+	if (err == DA_OK)
+		explain_groups(transaction, &identity->groups);
 	if (err == DA_OK)
 		err = da_policy_check_access(
 		    profile, name, &identity->groups, &transaction->diag);
@@ -564,6 +585,12 @@ da_auth_run(struct da_transaction *transaction)
 		    da_text_copy("this host", auth.host, sizeof(auth.host)));
 	auth.must_confirm = must_confirm(transaction);
 	set_deadline(&auth);
+	da_audit_explain(transaction,
+	    "the name could succeed; profile %s, issuer %s, %lld s to approve, "
+	    "%s",
+	    transaction->profile->name, transaction->profile->issuer,
+	    (long long)(auth.deadline_mono_ms - da_clock_mono_ms()) / 1000,
+	    auth.must_confirm ? "asks for Enter" : "shows the code at once");
 	err = start_worker(&auth);
 	if (err == DA_OK)
 		err = wait_for_end(&auth);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/attr.h"
 #include "core/diag.h"
 #include "core/err.h"
 #include "core/wire.h"
@@ -39,6 +40,11 @@ enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
 /* Loads configuration and profile. DA_E_CONFIG. */
 enum da_err
 da_transaction_configure(struct da_transaction *transaction) DA_MUST_CHECK;
+
+/* With the PAM argument "debug": a line on the way to the decision. Never a
+ * secret, never an unknown name. */
+void da_audit_explain(const struct da_transaction *transaction,
+    const char *format, ...) DA_PRINTF(2, 3);
 
 /* Writes the audit line of the decision: one per transaction. */
 void da_audit_write(const struct da_transaction *transaction, enum da_err err);

@@ -18,8 +18,9 @@ struct da_http;
 struct da_jwks;
 
 /* A key set is not fetched twice within this time, whatever kid a token names
- * (attack J20). */
-#define DA_JWKS_REFETCH_MS 3000
+ * (attack J20). Shorter than any interval, so that a key that is published
+ * while the person approves is found. */
+#define DA_JWKS_REFETCH_MS 1000
 
 struct da_documents {
 	struct da_http *http;

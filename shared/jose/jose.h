@@ -40,10 +40,12 @@ struct da_jwks;
  * other types or curves, use other than "sig", key_ops without "verify",
  * private or symmetric keys, RSA below 2048 or above 8192 bits or with an
  * exponent that is even, below 3 or above 2^32, the weak moduli of
- * CVE-2017-15361, points off the curve or of small order. A key without "alg"
- * counts for every algorithm of its type. An empty result is fine. DA_E_SYNTAX
- * (not JSON, no array of objects under "keys"), DA_E_TOO_LARGE (over
- * DA_JWKS_KEYS_MAX keys, or as da_json_scan()), DA_E_NOMEM. */
+ * CVE-2017-15361, points off the curve or of small order. (That a modulus is
+ * no prime is checked when the key verifies something: it takes 3 ms and more.)
+ * A key without "alg" counts for every algorithm of its type. An empty result
+ * is fine. DA_E_SYNTAX (not JSON, no array of objects under "keys"),
+ * DA_E_TOO_LARGE (over DA_JWKS_KEYS_MAX keys, or as da_json_scan()),
+ * DA_E_NOMEM. */
 enum da_err da_jwks_parse(const void *bytes, size_t len, struct da_jwks **ret,
     struct da_diag *diag) DA_MUST_CHECK;
 void da_jwks_free(struct da_jwks *jwks);
@@ -52,13 +54,12 @@ size_t da_jwks_count(const struct da_jwks *jwks);
 
 /* What an ID token has to say to be ours. */
 struct da_id_token_expect {
-	const char *issuer;    /* exact */
-	const char *client_id; /* in aud; azp too, where aud has others */
-	uint32_t algorithms;   /* allowed DA_JOSE_ALG_* */
-	int64_t now_s;         /* wall clock */
-	int64_t leeway_s;      /* of the clocks, to DA_JOSE_LEEWAY_MAX_S */
-	int64_t not_before_s;  /* iat before this (less leeway) is replayed; 0 =
-				  no check */
+	const char *issuer;       /* exact */
+	const char *client_id;    /* in aud; azp too, where aud has others */
+	uint32_t algorithms;      /* allowed DA_JOSE_ALG_* */
+	int64_t now_s;            /* wall clock */
+	int64_t leeway_s;         /* of clocks, to DA_JOSE_LEEWAY_MAX_S */
+	int64_t not_before_s;     /* least iat, less leeway; 0 = no check */
 	const char *access_token; /* for at_hash, when present; may be NULL */
 };
 

@@ -420,3 +420,17 @@ def test_callers_surroundings_do_not_matter(host, idp, build, stack):
     assert set(modes) == {"600"}
     assert host.run("stat", "-c", "%a",
                     "/var/lib/devauth/accounts.cdb").stdout.strip() == "644"
+
+
+def test_debug_explains(host, idp, driver, stack):
+    """The argument "debug" tells the way to the decision, and no secret."""
+    stack("debug")
+    each = driver("carol", "auth")
+    code = each.code()
+    idp.control.approve("carol", code)
+    assert each.result("auth") == MAXTRIES
+    log = host.log()
+    for text in ("the name could succeed; profile test", "gave a code for",
+                 'claim preferred_username is "carol"', "no groups"):
+        assert text in log
+    assert code not in log

@@ -318,6 +318,9 @@ test_entries_are_checked(void **state)
 {
 	static const char *const bad_paths[] = {"", "/", "home", "./x",
 	    "/home/../x", "/home/..", "/a:b", "/a\nb", "/a\x7f", "/\xc3\xa4"};
+	static const uint32_t bad_uids[] = {0, 1, 999, 1000, 61184, 65519,
+	    65534, 65535, 100000, DA_ACCOUNT_UID_MIN - 1,
+	    DA_ACCOUNT_UID_MAX + 1, INT32_MAX, 1u << 31, UINT32_MAX};
 	char long_text[300];
 	struct da_account_entry entry;
 
@@ -353,13 +356,11 @@ test_entries_are_checked(void **state)
 	assert_int_equal(
 	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(add("Alice"), DA_E_BAD_NAME);
-	for (uint32_t uid = 0;; uid = uid == 0 ? 1000 : uid * 8) {
+	for (size_t i = 0; i < DA_ARRAY_LEN(bad_uids); i++) {
 		entry = entry_of("bob");
-		entry.uid = uid;
+		entry.uid = bad_uids[i];
 		assert_int_equal(
 		    da_account_add(&folder.paths, &entry, &diag), DA_E_RANGE);
-		if (uid > UINT32_MAX / 8)
-			break;
 	}
 	assert_int_equal(find("bob", false, NULL), DA_E_ABSENT);
 }

@@ -26,6 +26,7 @@
 #include "core/text.h"
 #include "store/cache.h"
 #include "store/grant.h"
+#include "store/limits.h"
 #include "store/person.h"
 #include "store/record.h"
 
@@ -572,6 +573,7 @@ da_auth_run(struct da_transaction *transaction)
 	struct auth auth = {.transaction = transaction,
 	    .worker = {.socket = -1},
 	    .started_s = da_clock_wall_s()};
+	struct da_limits_request limits;
 	enum da_err err = da_transaction_configure(transaction);
 
 	transaction->phase = "auth";
@@ -583,6 +585,16 @@ da_auth_run(struct da_transaction *transaction)
 	    !da_text_is_printable(auth.host) || auth.host[0] == '\0')
 		DA_IGNORE(
 		    da_text_copy("this host", auth.host, sizeof(auth.host)));
+	limits = (struct da_limits_request){
+	    .source = transaction->request.rhost,
+	    .user = transaction->request.user,
+	    .key_proved =
+		(transaction->request.flags & DA_REQUEST_PUBKEY_PROVED) != 0,
+	    .now_mono_ms = da_clock_mono_ms(),
+	};
+	err = da_limits_take(transaction->paths, &limits, &transaction->diag);
+	if (err != DA_OK)
+		return err;
 	auth.must_confirm = must_confirm(transaction);
 	set_deadline(&auth);
 	da_audit_explain(transaction,
@@ -600,6 +612,9 @@ da_auth_run(struct da_transaction *transaction)
 	if (err == DA_OK) {
 		transaction->user_is_known = true;
 		save_metadata(&auth);
+		/* Forgetting it costs this source its privilege, no more. */
+		DA_IGNORE(
+		    da_limits_remember(transaction->paths, &limits, NULL));
 	}
 	da_wire_done(DA_WIRE_IDENTITY, &auth.identity);
 	da_wire_done(DA_WIRE_METADATA, &auth.metadata);

@@ -188,6 +188,27 @@ da_file_open_dir(const char *path, const struct da_file_rule *rule, int *ret_fd,
 }
 
 enum da_err
+da_file_make_parent(const char *path, mode_t mode, struct da_diag *diag)
+{
+	char parent[PATH_MAX];
+	char *slash;
+
+	if (da_text_copy(path, parent, sizeof(parent)) != DA_OK)
+		return DA_E_BUG;
+	slash = strrchr(parent, '/');
+	if (slash == NULL || slash == parent)
+		return DA_E_BUG;
+	*slash = '\0';
+	/* Our umask is 077 in the broker; the mode is meant as it stands. */
+	if (mkdir(parent, mode) == 0)
+		return chmod(parent, mode) == 0 ? DA_OK : DA_E_SYS;
+	if (errno == EEXIST)
+		return DA_OK;
+	da_diag_set(diag, "cannot make the folder %s: %m", parent);
+	return DA_E_SYS;
+}
+
+enum da_err
 da_file_read(const char *path, const struct da_file_rule *rule,
     struct da_buf *ret, struct da_diag *diag)
 {

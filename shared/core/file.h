@@ -40,6 +40,12 @@ enum da_err da_file_read(const char *path, const struct da_file_rule *rule,
 enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,
     int *ret_fd, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Makes the folder above "path" if it is absent, with that mode; for /run,
+ * which is empty after a boot and filled by tmpfiles.d only where systemd runs.
+ * DA_E_SYS. */
+enum da_err da_file_make_parent(
+    const char *path, mode_t mode, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Replaces dirfd/name: temporary file (O_EXCL, final mode from the start),
  * write, fsync, rename, fsync of the folder. On failure the old file stands
  * and the temporary one is gone. "name" has no slash. DA_E_SYS. */

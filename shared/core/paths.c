@@ -11,6 +11,7 @@ const struct da_paths da_paths = {
     .people_dir = DA_STATEDIR "/people",
     .cache_dir = DA_CACHEDIR,
     .grants_dir = DA_RUNDIR "/grants",
+    .limits_file = DA_RUNDIR "/limits",
     .machine_id_file = "/etc/machine-id",
     .login_programs = "/usr/sbin/sshd\n"
 		      "/usr/lib/openssh/sshd-session\n"

@@ -19,6 +19,7 @@ struct da_paths {
 	const char *people_dir;  /* private state, 0700 */
 	const char *cache_dir;   /* metadata of providers, 0700 */
 	const char *grants_dir;  /* 0700, on tmpfs */
+	const char *limits_file; /* 0600, on tmpfs */
 	const char *machine_id_file;
 	const char
 	    *login_programs; /* may see a never-seen person; by newlines */

@@ -30,8 +30,6 @@ da_grant_done(struct da_grant *grant)
 	da_person_done(&grant->person);
 }
 
-/* /run is empty after a boot, and /run/devauth is made by tmpfiles.d; where
- * that has not run (no systemd) the broker makes it. */
 static enum da_err
 open_grants(const struct da_paths *paths, int *ret_dir, struct da_diag *diag)
 {
@@ -39,17 +37,13 @@ open_grants(const struct da_paths *paths, int *ret_dir, struct da_diag *diag)
 	    .owner = paths->owner, .mode_max = 0700};
 	enum da_err err =
 	    da_file_open_dir(paths->grants_dir, &rule, ret_dir, diag);
-	char parent[4096];
-	char *slash;
 
 	if (err != DA_E_ABSENT)
 		return err;
-	if (da_text_copy(paths->grants_dir, parent, sizeof(parent)) != DA_OK)
-		return DA_E_BUG;
-	slash = strrchr(parent, '/');
-	*slash = '\0';
-	if ((mkdir(parent, 0755) != 0 && errno != EEXIST) ||
-	    (mkdir(paths->grants_dir, 0700) != 0 && errno != EEXIST)) {
+	err = da_file_make_parent(paths->grants_dir, 0755, diag);
+	if (err != DA_OK)
+		return err;
+	if (mkdir(paths->grants_dir, 0700) != 0 && errno != EEXIST) {
 		da_diag_set(diag, "%s: %m", paths->grants_dir);
 		return DA_E_SYS;
 	}

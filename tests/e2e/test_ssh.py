@@ -513,3 +513,21 @@ def test_ctrl_d_at_the_prompt(host, idp, login):
     assert client.child.isalive()
     idp.control.approve("alice", client.code)
     assert "alice" in client.rest()
+
+
+def test_too_many_codes(host, idp, login):
+    """X1: a source that keeps asking for codes is refused, without a request."""
+    host.configure(idp)
+    for number in range(10):
+        client = login("alice").expect_code()
+        client.child.close(force=True)
+    wait_until(lambda: not host.helpers(), 2, "our processes are gone")
+    made = len(idp.control.requests("device_authorization"))
+    client = login("alice", options=ONCE)
+    text = client.rest()
+    assert "Open " not in text
+    assert "Sign-in is not possible here for this name." in text
+    assert host.audit()[-1]["reason"] == "rate-limited"
+    assert len(idp.control.requests("device_authorization")) == made == 10
+    # Somebody else from the same place is not concerned.
+    assert login("bob").expect_code().code

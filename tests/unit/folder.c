@@ -32,6 +32,7 @@ test_folder_init(struct test_folder *folder)
 	    .people_dir = path(folder, 4, "people"),
 	    .cache_dir = path(folder, 5, "cache"),
 	    .grants_dir = path(folder, 6, "run/grants"),
+	    .limits_file = path(folder, 7, "run/limits"),
 	    .worker_user = "_devauth",
 	    .login_programs = "",
 	    .owner = getuid(),

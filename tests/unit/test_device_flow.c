@@ -64,12 +64,12 @@ test_interval_is_clamped(void **state)
 	static const struct {
 		int64_t announced, min, first;
 	} rows[] = {
-	    {-1, 1, 5000},   /* not said: 5 s */
+	    {-1, 1, 5000}, /* not said: 5 s */
 	    {-1, 5, 5000},
 	    {-1, 10, 10000}, /* the profile wants more */
 	    {0, 1, 1000},    /* 0 is not "at once" */
 	    {0, 5, 5000},
-	    {0, 0, 1000},    /* nor may the profile say so */
+	    {0, 0, 1000}, /* nor may the profile say so */
 	    {0, -7, 1000},
 	    {1, 1, 1000},
 	    {5, 5, 5000},
@@ -86,8 +86,8 @@ test_interval_is_clamped(void **state)
 		struct da_device_flow flow =
 		    flow_of(rows[i].announced, rows[i].min, 600, NEVER);
 
-		assert_int_equal(until_poll(&flow, START),
-		    START + rows[i].first + MARGIN);
+		assert_int_equal(
+		    until_poll(&flow, START), START + rows[i].first + MARGIN);
 	}
 }
 
@@ -153,8 +153,8 @@ test_retry_after(void **state)
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
 		struct da_device_flow flow = flow_of(5, 5, 600, NEVER);
-		struct da_device_event event = {.kind = rows[i].kind,
-		    .retry_after_s = rows[i].asked_s};
+		struct da_device_event event = {
+		    .kind = rows[i].kind, .retry_after_s = rows[i].asked_s};
 		int64_t now = until_poll(&flow, START);
 
 		assert_int_equal(
@@ -245,8 +245,8 @@ test_life_is_clamped(void **state)
 	struct da_device_flow flow = flow_of(5, 5, INT64_MAX, INT64_MAX);
 
 	(void)state;
-	assert_int_equal(flow.expires_mono_ms,
-	    START + (int64_t)DA_CODE_LIFE_MAX_S * 1000);
+	assert_int_equal(
+	    flow.expires_mono_ms, START + (int64_t)DA_CODE_LIFE_MAX_S * 1000);
 	flow = flow_of(5, 5, -1, NEVER);
 	assert_int_equal(tell(&flow, DA_DEVICE_TIME, START).err, DA_E_EXPIRED);
 }
@@ -298,7 +298,7 @@ test_refusal_is_final(void **state)
 		assert_int_equal(action.kind, DA_DEVICE_FAIL);
 		assert_int_equal(action.err, codes[i]);
 		for (int kind = DA_DEVICE_TIME; kind <= DA_DEVICE_REFUSED;
-		    kind++) {
+		     kind++) {
 			action = tell(&flow, (enum da_device_event_kind)kind,
 			    now + 60000);
 			assert_int_equal(action.kind, DA_DEVICE_FAIL);
@@ -314,8 +314,7 @@ test_refusal_without_code(void **state)
 	int64_t now = until_poll(&flow, START);
 
 	(void)state;
-	assert_int_equal(
-	    tell(&flow, DA_DEVICE_REFUSED, now).err, DA_E_BUG);
+	assert_int_equal(tell(&flow, DA_DEVICE_REFUSED, now).err, DA_E_BUG);
 }
 
 /* Answers that nobody asked for, and a clock where an answer is due. */
@@ -349,8 +348,8 @@ test_jump(void **state)
 	struct da_device_flow flow = flow_of(5, 5, 600, START + 110000);
 
 	(void)state;
-	assert_int_equal(tell(&flow, DA_DEVICE_TIME, START).kind,
-	    DA_DEVICE_WAIT);
+	assert_int_equal(
+	    tell(&flow, DA_DEVICE_TIME, START).kind, DA_DEVICE_WAIT);
 	assert_int_equal(
 	    tell(&flow, DA_DEVICE_TIME, START + 86400000).err, DA_E_DEADLINE);
 }

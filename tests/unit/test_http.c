@@ -35,8 +35,8 @@ test_form(void **state)
 	assert_int_equal(da_form_put(&form, "a&b", "c=d&e=f"), DA_OK);
 	assert_int_equal(da_form_put(&form, "empty", ""), DA_OK);
 	assert_int_equal(da_form_put(&form, "none", NULL), DA_OK);
-	assert_int_equal(da_form_put(&form, "x", "+ %\r\n\x7f\xc3\xbf~-._"),
-	    DA_OK);
+	assert_int_equal(
+	    da_form_put(&form, "x", "+ %\r\n\x7f\xc3\xbf~-._"), DA_OK);
 	assert_string_equal(da_buf_text(&form),
 	    "a%26b=c%3Dd%26e%3Df&x=%2B%20%25%0D%0A%7F%C3%BF~-._");
 	da_buf_done(&form);
@@ -81,16 +81,16 @@ test_addresses(void **state)
 	static const char *const always[] = {"192.0.2.1", "10.0.0.1",
 	    "172.16.0.1", "192.168.1.1", "100.64.0.1", "1.1.1.1",
 	    "223.255.255.255", "126.255.255.255", "128.0.0.1", "169.253.1.1",
-	    "2001:db8::1", "fc00::1", "fd00::1", "2600::1",
-	    "::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1"};
+	    "2001:db8::1", "fc00::1", "fd00::1", "2600::1", "::ffff:192.0.2.1",
+	    "64:ff9b::192.0.2.1", "2002:c000:201::1"};
 	static const char *const local[] = {"127.0.0.1", "127.255.255.255",
 	    "169.254.0.1", "169.254.169.253", "::1", "fe80::1", "febf::1",
 	    "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1",
 	    "2002:7f00:1::", "::ffff:169.254.1.1"};
 	static const char *const never[] = {"0.0.0.0", "0.1.2.3", "224.0.0.1",
 	    "239.255.255.255", "240.0.0.1", "255.255.255.255",
-	    "169.254.169.254", "100.100.100.200", "168.63.129.16", "::",
-	    "ff02::1", "fd00:ec2::254", "fd20:ce::254",
+	    "169.254.169.254", "100.100.100.200", "168.63.129.16",
+	    "::", "ff02::1", "fd00:ec2::254", "fd20:ce::254",
 	    "::ffff:169.254.169.254", "::ffff:0.0.0.0", "::ffff:224.0.0.1",
 	    "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1"};
 	struct sockaddr_un path = {.sun_family = AF_UNIX};
@@ -123,8 +123,8 @@ test_lookup(void **state)
 	assert_string_equal(list, "[2001:db8::7]");
 	assert_int_equal(da_address_lookup("127.0.0.1", false, list, &reason),
 	    DA_E_UNREACHABLE);
-	assert_string_equal(reason.text,
-	    "the name leads to an address that is not allowed");
+	assert_string_equal(
+	    reason.text, "the name leads to an address that is not allowed");
 	assert_string_equal(list, "[2001:db8::7]");
 	assert_int_equal(
 	    da_address_lookup("127.0.0.1", true, list, &reason), DA_OK);
@@ -159,8 +159,7 @@ test_headers(void **state)
 	    {"Cache-Control: max-age=9, no-store\r\n", "", 0, -1, -1},
 	    {"Cache-Control: no-cache\r\n", "", 0, -1, -1},
 	    {"Cache-Control: max-age=-5\r\n", "", -1, -1, -1},
-	    {"Cache-Control: max-age=99999999999999999999\r\n", "", -1, -1,
-		-1},
+	    {"Cache-Control: max-age=99999999999999999999\r\n", "", -1, -1, -1},
 	    {"Retry-After: 7\r\n", "", -1, 7, -1},
 	    {"x-retry-after: 7\r\n", "", -1, 7, -1},
 	    {"Retry-After: 99999\r\n", "", -1, 3600, -1},
@@ -180,8 +179,7 @@ test_headers(void **state)
 		struct da_http_answer answer = {
 		    .max_age_s = -1, .retry_after_s = -1};
 
-		assert_int_equal(
-		    feed(&headers, &answer, rows[i].line), DA_OK);
+		assert_int_equal(feed(&headers, &answer, rows[i].line), DA_OK);
 		assert_string_equal(answer.content_type, rows[i].type);
 		assert_int_equal(answer.max_age_s, rows[i].max_age_s);
 		assert_int_equal(answer.retry_after_s, rows[i].retry_after_s);
@@ -205,8 +203,8 @@ test_headers_refused(void **state)
 	size_t taken = 0;
 
 	(void)state;
-	assert_int_equal(da_http_header_take(&headers, &answer, "X: a\0b\r\n",
-			     8),
+	assert_int_equal(
+	    da_http_header_take(&headers, &answer, "X: a\0b\r\n", 8),
 	    DA_E_SYNTAX);
 	assert_int_equal(
 	    feed(&headers, &answer, "Content-Length: 5\r\n"), DA_OK);
@@ -263,8 +261,7 @@ test_trouble(void **state)
 	    {{.curl = CURLE_SSL_CACERT_BADFILE}, DA_E_CONFIG, false,
 		"the CA file holds no certificate"},
 	    /* What nobody has thought of is no success. */
-	    {{.curl = CURLE_OK}, DA_E_UNREACHABLE, false,
-		"the request failed"},
+	    {{.curl = CURLE_OK}, DA_E_UNREACHABLE, false, "the request failed"},
 	    {{.curl = CURL_LAST}, DA_E_UNREACHABLE, false,
 		"the request failed"},
 	};
@@ -274,8 +271,8 @@ test_trouble(void **state)
 		const char *reason;
 		bool may_pass;
 
-		assert_int_equal(da_http_explain(&rows[i].trouble, &reason,
-				     &may_pass),
+		assert_int_equal(
+		    da_http_explain(&rows[i].trouble, &reason, &may_pass),
 		    rows[i].err);
 		assert_int_equal(may_pass, rows[i].may_pass);
 		assert_string_equal(reason, rows[i].reason);
@@ -310,8 +307,7 @@ test_send_refused(void **state)
 		struct da_http_answer answer;
 		struct da_diag reason = {0};
 
-		assert_int_equal(
-		    da_http_send(http, &request, &answer, &reason),
+		assert_int_equal(da_http_send(http, &request, &answer, &reason),
 		    rows[i].err);
 		da_http_answer_done(&answer);
 	}

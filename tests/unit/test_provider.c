@@ -58,8 +58,8 @@ object_of(const char *const good[][2], size_t count, const char *member,
 		comma = ", ";
 	}
 	if (member != NULL && value != NULL)
-		assert_int_equal(da_buf_format(&text, "%s'%s': %s", comma,
-				     member, value),
+		assert_int_equal(
+		    da_buf_format(&text, "%s'%s': %s", comma, member, value),
 		    DA_OK);
 	assert_int_equal(da_buf_put_text(&text, "}"), DA_OK);
 	body = body_of(da_buf_text(&text));
@@ -100,7 +100,8 @@ test_discovery(void **state)
 	assert_int_equal(discover(NULL, NULL, &found, &reason), DA_OK);
 	assert_string_equal(
 	    found.device, "https://login.example.com:8443/a//b");
-	assert_string_equal(found.token, "https://login.example.com/t?tenant=1");
+	assert_string_equal(
+	    found.token, "https://login.example.com/t?tenant=1");
 	assert_string_equal(found.jwks, "https://KEYS.example.net/jwks");
 	assert_string_equal(found.userinfo, "https://login.example.com/me");
 	assert_int_equal(
@@ -119,8 +120,7 @@ test_discovery_refused(void **state)
 	    {"issuer", "'" ISSUER "/'", DA_E_PROTOCOL},
 	    {"issuer", "'https://LOGIN.example.com/realms/corp'",
 		DA_E_PROTOCOL},
-	    {"issuer", "'https://login.example.com/realms/cor'",
-		DA_E_PROTOCOL},
+	    {"issuer", "'https://login.example.com/realms/cor'", DA_E_PROTOCOL},
 	    {"issuer", "['" ISSUER "']", DA_E_PROTOCOL},
 	    {"issuer", "null", DA_E_PROTOCOL},
 	    {"token_endpoint", NULL, DA_E_PROTOCOL},
@@ -203,6 +203,7 @@ test_discovery_uri(void **state)
 		"https://a.example:8443/.well-known/"
 		"oauth-authorization-server/r/c"},
 	};
+
 	static const char *const bad[] = {"", "http://a.example", "a.example",
 	    "https://a.example?x=1", "https://a.example/#x",
 	    "https://u@a.example", "https://"};
@@ -221,8 +222,7 @@ test_discovery_uri(void **state)
 	memset(longest, 'a', DA_URI_MAX);
 	memcpy(longest, "https://a/", 10);
 	longest[DA_URI_MAX] = '\0';
-	assert_int_equal(
-	    da_discovery_uri(longest, DA_DISCOVERY_OPENID, uri),
+	assert_int_equal(da_discovery_uri(longest, DA_DISCOVERY_OPENID, uri),
 	    DA_E_TOO_LARGE);
 }
 
@@ -256,8 +256,8 @@ static const char *const good_device[][2] = {
 static enum da_err
 device(const char *member, const char *value, struct da_device_answer *ret)
 {
-	struct da_buf body = object_of(
-	    good_device, DA_ARRAY_LEN(good_device), member, value);
+	struct da_buf body =
+	    object_of(good_device, DA_ARRAY_LEN(good_device), member, value);
 	struct da_diag reason = {0};
 	enum da_err err =
 	    da_device_answer_parse(200, &body, &provider, ret, &reason);
@@ -358,9 +358,10 @@ static void
 test_device_old_name(void **state)
 {
 	struct da_device_answer answer;
-	struct da_buf body = body_of("{'device_code': 'd', 'user_code': 'u', "
-				     "'verification_url': 'https://g.example/d',"
-				     " 'expires_in': 1800, 'interval': 5}");
+	struct da_buf body =
+	    body_of("{'device_code': 'd', 'user_code': 'u', "
+		    "'verification_url': 'https://g.example/d',"
+		    " 'expires_in': 1800, 'interval': 5}");
 	struct da_diag reason;
 
 	(void)state;
@@ -387,8 +388,8 @@ test_device_complete(void **state)
 	for (size_t i = 0; i < DA_ARRAY_LEN(unfit); i++) {
 		struct da_device_answer answer;
 
-		assert_int_equal(device("verification_uri_complete", unfit[i],
-				     &answer),
+		assert_int_equal(
+		    device("verification_uri_complete", unfit[i], &answer),
 		    DA_OK);
 		assert_string_equal(answer.uri_complete, "");
 		da_device_answer_done(&answer);
@@ -418,8 +419,9 @@ test_device_refused(void **state)
 	    {"user_code", "'WD\\u200bJB'"},
 	    {"user_code", "'W\\u0301'"},
 	    {"user_code", "'\xff'"},
-	    {"user_code", "'01234567890123456789012345678901"
-			  "012345678901234567890123456789012'"},
+	    {"user_code",
+		"'01234567890123456789012345678901"
+		"012345678901234567890123456789012'"},
 	    {"verification_uri", NULL},
 	    {"verification_uri", "''"},
 	    {"verification_uri", "443"},
@@ -443,8 +445,7 @@ test_device_refused(void **state)
 	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
 		struct da_device_answer answer = {.user_code = "kept"};
 
-		assert_int_equal(
-		    device(rows[i].member, rows[i].value, &answer),
+		assert_int_equal(device(rows[i].member, rows[i].value, &answer),
 		    DA_E_PROTOCOL);
 		assert_string_equal(answer.user_code, "kept");
 	}
@@ -491,8 +492,8 @@ test_device_errors(void **state)
 				     &provider, &answer, &reason),
 		    rows[i].err);
 		assert_string_not_equal(reason.text, "");
-		assert_int_equal(da_device_refuses_secret(&body),
-		    rows[i].secret_refused);
+		assert_int_equal(
+		    da_device_refuses_secret(&body), rows[i].secret_refused);
 		da_buf_done(&body);
 	}
 }
@@ -662,8 +663,7 @@ test_tokens_refused(void **state)
 		"{" TOKENS ", 'token_type': 'Bearer', 'error': "
 		"'authorization_pending'}",
 		DA_E_PROTOCOL},
-	    {400, "{'access_token': 'a', 'error': 'slow_down'}",
-		DA_E_PROTOCOL},
+	    {400, "{'access_token': 'a', 'error': 'slow_down'}", DA_E_PROTOCOL},
 	    {200, "{" TOKENS ", 'token_type': 'Bearer', 'error': 5}",
 		DA_E_PROTOCOL},
 	    /* not with a success */
@@ -740,8 +740,8 @@ client_of(enum da_client_auth auth, const char *id, struct da_buf *secret,
 }
 
 static void
-expect_client(const struct da_client *client, const char *form_text,
-    const char *header)
+expect_client(
+    const struct da_client *client, const char *form_text, const char *header)
 {
 	struct da_buf form, authorization;
 
@@ -766,9 +766,10 @@ test_client_auth(void **state)
 	(void)state;
 	expect_client(&client, "client_id=dev%20auth%26x%3D1", "");
 	da_buf_done(&secret);
-	client = client_of(DA_CLIENT_SECRET_BASIC, "id", &secret, "s:e/c r%t+1");
-	expect_client(&client, "client_id=id",
-	    "Basic aWQ6cyUzQWUlMkZjJTIwciUyNXQlMkIx");
+	client =
+	    client_of(DA_CLIENT_SECRET_BASIC, "id", &secret, "s:e/c r%t+1");
+	expect_client(
+	    &client, "client_id=id", "Basic aWQ6cyUzQWUlMkZjJTIwciUyNXQlMkIx");
 	client.secret_raw = true;
 	expect_client(&client, "client_id=id", "Basic aWQ6czplL2MgciV0KzE=");
 	da_buf_done(&secret);
@@ -790,22 +791,22 @@ test_client_auth_refused(void **state)
 	da_buf_init(&form, ROOM);
 	da_buf_init(&authorization, ROOM);
 	client.secret_raw = true;
-	assert_int_equal(da_client_auth_put(&client, &form, &authorization),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_client_auth_put(&client, &form, &authorization), DA_E_CONFIG);
 	client.secret_raw = false;
 	assert_int_equal(
 	    da_client_auth_put(&client, &form, &authorization), DA_OK);
 	/* A NUL would cut the secret short. */
 	assert_int_equal(da_buf_put(&secret, "\0x", 2), DA_OK);
-	assert_int_equal(da_client_auth_put(&client, &form, &authorization),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_client_auth_put(&client, &form, &authorization), DA_E_CONFIG);
 	da_buf_clear(&secret);
-	assert_int_equal(da_client_auth_put(&client, &form, &authorization),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_client_auth_put(&client, &form, &authorization), DA_E_CONFIG);
 	client.auth = (enum da_client_auth)7;
 	assert_int_equal(da_buf_put_text(&secret, "s"), DA_OK);
-	assert_int_equal(da_client_auth_put(&client, &form, &authorization),
-	    DA_E_CONFIG);
+	assert_int_equal(
+	    da_client_auth_put(&client, &form, &authorization), DA_E_CONFIG);
 	da_buf_done(&secret);
 	da_buf_done(&form);
 	da_buf_done(&authorization);
@@ -859,8 +860,8 @@ take(const char *username_claim, const char *text)
 	da_buf_init(&taken.identity.groups, DA_GROUPS_BYTES_MAX);
 	assert_int_equal(
 	    da_json_parse(body.bytes, body.len, &claims, NULL), DA_OK);
-	taken.err = da_claims_take(claims, &wanted, &taken.state,
-	    &taken.identity, &taken.reason);
+	taken.err = da_claims_take(
+	    claims, &wanted, &taken.state, &taken.identity, &taken.reason);
 	if (taken.err != DA_OK)
 		assert_string_not_equal(taken.reason.text, "");
 	da_json_free(claims);
@@ -914,12 +915,11 @@ test_claims_username(void **state)
 	    {"u", "{'u': 'bob\\u001b'}", DA_E_BAD_NAME, ""},
 	    {"u", "{'u': 'bob\\u007f'}", DA_E_BAD_NAME, ""},
 	    /* N3 */
-	    {"email", "{'email': 'b@x', 'email_verified': true}", DA_OK,
-		"b@x"},
+	    {"email", "{'email': 'b@x', 'email_verified': true}", DA_OK, "b@x"},
 	    {"email", "{'email': 'b@x', 'email_verified': false}", DA_E_TOKEN,
 		""},
-	    {"email", "{'email': 'b@x', 'email_verified': 'true'}",
-		DA_E_TOKEN, ""},
+	    {"email", "{'email': 'b@x', 'email_verified': 'true'}", DA_E_TOKEN,
+		""},
 	    {"email", "{'email': 'b@x', 'email_verified': 1}", DA_E_TOKEN, ""},
 	    {"email", "{'email': 'b@x'}", DA_E_TOKEN, ""},
 	};
@@ -929,8 +929,7 @@ test_claims_username(void **state)
 		struct taken taken = take(rows[i].claim, rows[i].text);
 
 		assert_int_equal(taken.err, rows[i].err);
-		assert_string_equal(
-		    taken.identity.username, rows[i].username);
+		assert_string_equal(taken.identity.username, rows[i].username);
 		drop(&taken);
 	}
 }
@@ -1017,8 +1016,8 @@ test_claims_group_caps(void **state)
 			    DA_OK);
 		assert_int_equal(da_buf_put_text(&text, "]}"), DA_OK);
 		taken = take("u", da_buf_text(&text));
-		assert_int_equal(taken.err,
-		    counts[i] <= DA_GROUPS_MAX ? DA_OK : DA_E_TOKEN);
+		assert_int_equal(
+		    taken.err, counts[i] <= DA_GROUPS_MAX ? DA_OK : DA_E_TOKEN);
 		drop(&taken);
 		da_buf_done(&text);
 	}
@@ -1026,8 +1025,7 @@ test_claims_group_caps(void **state)
 		char text[160];
 		struct taken taken;
 
-		(void)snprintf(
-		    text, sizeof(text), "{'groups': ['%0129d']}", 0);
+		(void)snprintf(text, sizeof(text), "{'groups': ['%0129d']}", 0);
 		taken = take("u", text);
 		assert_int_equal(taken.err, DA_E_TOKEN);
 		drop(&taken);
@@ -1127,8 +1125,8 @@ test_userinfo(void **state)
 		assert_int_equal(
 		    userinfo(rows[i].status, rows[i].text, &identity),
 		    rows[i].err);
-		assert_string_equal(identity.username,
-		    rows[i].err == DA_OK ? "bob" : "");
+		assert_string_equal(
+		    identity.username, rows[i].err == DA_OK ? "bob" : "");
 		da_wire_done(DA_WIRE_IDENTITY, &identity);
 	}
 }
@@ -1145,8 +1143,8 @@ test_userinfo_only_adds(void **state)
 	    "{'sub': 's1', 'u': 'mallory', 'name': 'M', 'groups': ['staff']}");
 
 	(void)state;
-	DA_IGNORE(da_text_copy("s1", taken.identity.subject,
-	    sizeof(taken.identity.subject)));
+	DA_IGNORE(da_text_copy(
+	    "s1", taken.identity.subject, sizeof(taken.identity.subject)));
 	assert_int_equal(da_claims_take_userinfo(200, &body, &wanted,
 			     &taken.state, &taken.identity, &taken.reason),
 	    DA_OK);

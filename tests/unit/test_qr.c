@@ -45,8 +45,7 @@ is_light(const char *line, int x, bool upper)
 static void
 compare(const char *text)
 {
-	QRcode *code =
-	    QRcode_encodeString(text, 0, QR_ECLEVEL_L, QR_MODE_8, 1);
+	QRcode *code = QRcode_encodeString(text, 0, QR_ECLEVEL_L, QR_MODE_8, 1);
 	struct da_buf drawn = draw(text);
 	const char *line = da_buf_text(&drawn);
 	int size;

@@ -2,8 +2,8 @@
  * libnss_devauth.so.2: what libc calls, and what the entry points share.
  *
  * Loaded into every process of the host. Links libc only, exports exactly the
- * functions of nss_devauth.map. It speaks to nobody: an answer is a few reads of
- * mapped files, see shared/account/.
+ * functions of nss_devauth.map. It speaks to nobody: an answer is a few reads
+ * of mapped files, see shared/account/.
  */
 #ifndef DA_NSS_DEVAUTH_H
 #define DA_NSS_DEVAUTH_H
@@ -59,6 +59,21 @@ DA_EXPORT enum nss_status _nss_devauth_endgrent(void);
  * accounts come before us, so neither of them hurts break-glass accounts.
  */
 enum nss_status da_nss_status(enum da_err err, int saved, int *errnop);
+
+/* No hash is "*". It takes the first bytes of each buffer; what is left of one
+ * that is too small for that is too small for any answer. */
+#define DA_NSS_PASSWD "*"
+
+static inline char *
+da_nss_behind_passwd(char *buffer, size_t *size)
+{
+	size_t taken = sizeof(DA_NSS_PASSWD);
+
+	if (taken > *size)
+		taken = *size;
+	*size -= taken;
+	return buffer + taken;
+}
 
 /*
  * Where getpwent() or getgrent() of this process is: a view of its own, held

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "account/snapshot.h"
 #include "account/stranger.h"
@@ -13,13 +14,10 @@
 
 static struct da_nss_cursor cursor;
 
-#define PASSWD_ROOM 2u
-
 static void
 fill(struct group *result, char *buffer, const struct da_group *group)
 {
-	buffer[0] = '*';
-	buffer[1] = '\0';
+	memcpy(buffer, DA_NSS_PASSWD, sizeof(DA_NSS_PASSWD));
 	*result = (struct group){
 	    .gr_name = group->name,
 	    .gr_passwd = buffer,
@@ -28,21 +26,26 @@ fill(struct group *result, char *buffer, const struct da_group *group)
 	};
 }
 
-/* The private group of somebody who never logged in here. The account is laid
- * out in the buffer first; of it the name stays, behind an empty list. */
+/* The private group of somebody who never logged in here, by name or, if that
+ * is NULL, by number. The account is laid out in the buffer first; of it the
+ * name stays, behind an empty list. */
 static enum da_err
-find_stranger_group(const struct da_view *view, const char *name, char *buffer,
-    size_t size, struct da_group *ret)
+find_stranger_group(const struct da_view *view, const char *name, gid_t gid,
+    char *buffer, size_t size, struct da_group *ret)
 {
 	struct da_account account;
 	size_t gap = -(uintptr_t)buffer % _Alignof(char *);
 	size_t head = gap + sizeof(char *);
 	enum da_err err;
 
+	/* Whoever is nobody is that in a small buffer, too. */
 	if (head > size)
-		return DA_E_RANGE;
-	err = da_stranger_find(view, &da_paths, name, /* ask= */ true,
-	    buffer + head, size - head, &account);
+		head = size;
+	err = name != NULL
+	    ? da_stranger_find(view, &da_paths, name, /* ask= */ true,
+		  buffer + head, size - head, &account)
+	    : da_stranger_find_id(view, &da_paths, gid, /* ask= */ true,
+		  buffer + head, size - head, &account);
 	if (err != DA_OK)
 		return err;
 	ret->members = (char **)(void *)(buffer + gap);
@@ -59,16 +62,15 @@ _nss_devauth_getgrnam_r(const char *name, struct group *result, char *buffer,
 	int saved = errno;
 	struct da_snapshot snapshot;
 	struct da_group group;
-	enum da_err err = size < PASSWD_ROOM
-	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+	char *rest = da_nss_behind_passwd(buffer, &size);
+	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
-	err = da_reader_find_group(snapshot.view, name, buffer + PASSWD_ROOM,
-	    size - PASSWD_ROOM, &group);
+	err = da_reader_find_group(snapshot.view, name, rest, size, &group);
 	if (err == DA_E_ABSENT)
-		err = find_stranger_group(snapshot.view, name,
-		    buffer + PASSWD_ROOM, size - PASSWD_ROOM, &group);
+		err = find_stranger_group(
+		    snapshot.view, name, /* gid= */ 0, rest, size, &group);
 	da_snapshot_release(&snapshot);
 	if (err == DA_OK)
 		fill(result, buffer, &group);
@@ -76,19 +78,21 @@ _nss_devauth_getgrnam_r(const char *name, struct group *result, char *buffer,
 }
 
 enum nss_status
-_nss_devauth_getgrgid_r(gid_t gid, struct group *result, char *buffer,
-    size_t size, int *errnop)
+_nss_devauth_getgrgid_r(
+    gid_t gid, struct group *result, char *buffer, size_t size, int *errnop)
 {
 	int saved = errno;
 	struct da_snapshot snapshot;
 	struct da_group group;
-	enum da_err err = size < PASSWD_ROOM
-	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+	char *rest = da_nss_behind_passwd(buffer, &size);
+	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
-	err = da_reader_find_gid(snapshot.view, gid, buffer + PASSWD_ROOM,
-	    size - PASSWD_ROOM, &group);
+	err = da_reader_find_gid(snapshot.view, gid, rest, size, &group);
+	if (err == DA_E_ABSENT)
+		err = find_stranger_group(
+		    snapshot.view, /* name= */ NULL, gid, rest, size, &group);
 	da_snapshot_release(&snapshot);
 	if (err == DA_OK)
 		fill(result, buffer, &group);
@@ -98,9 +102,9 @@ _nss_devauth_getgrgid_r(gid_t gid, struct group *result, char *buffer,
 /* libc's growing list of a caller's groups. */
 struct gid_list {
 	long int *start; /* how many there are */
-	long int *size;	 /* how many there is room for */
-	gid_t **groups;	 /* malloc'ed; may move */
-	long int limit;	 /* the most that are wanted, if positive */
+	long int *size;  /* how many there is room for */
+	gid_t **groups;  /* malloc'ed; may move */
+	long int limit;  /* the most that are wanted, if positive */
 };
 
 /* Makes room for one more. Whoever lists people in thousands of groups finds
@@ -198,15 +202,15 @@ _nss_devauth_getgrent_r(
 {
 	int saved = errno;
 	struct da_group group;
+	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_nss_cursor_take(&cursor);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
 	err = da_nss_cursor_open(&cursor);
 	if (err == DA_OK)
-		err = size < PASSWD_ROOM ? DA_E_RANGE
-		    : da_reader_next_group(&cursor.view, &cursor.position,
-			buffer + PASSWD_ROOM, size - PASSWD_ROOM, &group);
+		err = da_reader_next_group(
+		    &cursor.view, &cursor.position, rest, size, &group);
 	da_nss_cursor_give(&cursor);
 	if (err == DA_OK)
 		fill(result, buffer, &group);

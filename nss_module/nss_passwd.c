@@ -11,6 +11,7 @@
 #include "nss_devauth.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "account/snapshot.h"
 #include "account/stranger.h"
@@ -18,14 +19,10 @@
 
 static struct da_nss_cursor cursor;
 
-/* The password takes the first bytes of the buffer; no hash is "*". */
-#define PASSWD_ROOM 2u
-
 static void
 fill(struct passwd *result, char *buffer, const struct da_account *account)
 {
-	buffer[0] = '*';
-	buffer[1] = '\0';
+	memcpy(buffer, DA_NSS_PASSWD, sizeof(DA_NSS_PASSWD));
 	*result = (struct passwd){
 	    .pw_name = account->name,
 	    .pw_passwd = buffer,
@@ -44,17 +41,15 @@ _nss_devauth_getpwnam_r(const char *name, struct passwd *result, char *buffer,
 	int saved = errno;
 	struct da_snapshot snapshot;
 	struct da_account account;
-	enum da_err err = size < PASSWD_ROOM
-	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+	char *rest = da_nss_behind_passwd(buffer, &size);
+	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
-	err = da_reader_find_name(snapshot.view, name, buffer + PASSWD_ROOM,
-	    size - PASSWD_ROOM, &account);
+	err = da_reader_find_name(snapshot.view, name, rest, size, &account);
 	if (err == DA_E_ABSENT)
 		err = da_stranger_find(snapshot.view, &da_paths, name,
-		    /* ask= */ true, buffer + PASSWD_ROOM, size - PASSWD_ROOM,
-		    &account);
+		    /* ask= */ true, rest, size, &account);
 	da_snapshot_release(&snapshot);
 	if (err == DA_OK)
 		fill(result, buffer, &account);
@@ -62,19 +57,21 @@ _nss_devauth_getpwnam_r(const char *name, struct passwd *result, char *buffer,
 }
 
 enum nss_status
-_nss_devauth_getpwuid_r(uid_t uid, struct passwd *result, char *buffer,
-    size_t size, int *errnop)
+_nss_devauth_getpwuid_r(
+    uid_t uid, struct passwd *result, char *buffer, size_t size, int *errnop)
 {
 	int saved = errno;
 	struct da_snapshot snapshot;
 	struct da_account account;
-	enum da_err err = size < PASSWD_ROOM
-	    ? DA_E_RANGE : da_snapshot_acquire(&da_paths, &snapshot);
+	char *rest = da_nss_behind_passwd(buffer, &size);
+	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
-	err = da_reader_find_uid(snapshot.view, uid, buffer + PASSWD_ROOM,
-	    size - PASSWD_ROOM, &account);
+	err = da_reader_find_uid(snapshot.view, uid, rest, size, &account);
+	if (err == DA_E_ABSENT)
+		err = da_stranger_find_id(snapshot.view, &da_paths, uid,
+		    /* ask= */ true, rest, size, &account);
 	da_snapshot_release(&snapshot);
 	if (err == DA_OK)
 		fill(result, buffer, &account);
@@ -100,15 +97,15 @@ _nss_devauth_getpwent_r(
 {
 	int saved = errno;
 	struct da_account account;
+	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_nss_cursor_take(&cursor);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, errnop);
 	err = da_nss_cursor_open(&cursor);
 	if (err == DA_OK)
-		err = size < PASSWD_ROOM ? DA_E_RANGE
-		    : da_reader_next_person(&cursor.view, &cursor.position,
-			buffer + PASSWD_ROOM, size - PASSWD_ROOM, &account);
+		err = da_reader_next_person(
+		    &cursor.view, &cursor.position, rest, size, &account);
 	da_nss_cursor_give(&cursor);
 	if (err == DA_OK)
 		fill(result, buffer, &account);

@@ -1,8 +1,8 @@
 /*
  * Names and numbers of people, and the question who somebody is.
  *
- * Linked into every process through NSS: libc only. No threads, environment,
- * locale, logging or signals; see the numbered rules in reader.c.
+ * Linked into every process through NSS: libc only, not even core. No threads,
+ * environment, locale, logging or signals; see the numbered rules in reader.c.
  */
 #ifndef DA_ACCOUNT_ACCOUNT_H
 #define DA_ACCOUNT_ACCOUNT_H

@@ -51,8 +51,8 @@ take_lock(struct da_build *build, struct da_diag *diag)
 	}
 	if (!S_ISREG(st.st_mode) || st.st_uid != build->paths->owner ||
 	    st.st_nlink != 1 || (st.st_mode & 077) != 0) {
-		da_diag_set(diag, "%s: not a file of root alone; remove it",
-		    LOCK_NAME);
+		da_diag_set(
+		    diag, "%s: not a file of root alone; remove it", LOCK_NAME);
 		return DA_E_UNSAFE_FILE;
 	}
 	while (flock(build->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -81,12 +81,12 @@ ensure_counter(struct da_build *build, struct da_diag *diag)
 		AT_SYMLINK_NOFOLLOW) == 0)
 		return DA_OK;
 	if (errno != ENOENT) {
-		da_diag_set(diag, "%s: cannot look at it: %m",
-		    DA_FORMAT_GENERATION);
+		da_diag_set(
+		    diag, "%s: cannot look at it: %m", DA_FORMAT_GENERATION);
 		return DA_E_SYS;
 	}
-	return da_file_replace(build->dir, DA_FORMAT_GENERATION, 0644, zeros,
-	    sizeof(zeros), diag);
+	return da_file_replace(
+	    build->dir, DA_FORMAT_GENERATION, 0644, zeros, sizeof(zeros), diag);
 }
 
 /* Tells the readers. Its owner, mode and size were checked with the view. */
@@ -148,7 +148,8 @@ open_view(struct da_build *build, struct da_diag *diag)
 	if (err == DA_OK)
 		return DA_OK;
 	if (errno == EPERM || errno == EBADMSG) {
-		da_diag_set(diag, "a file in %s is damaged or may be written "
+		da_diag_set(diag,
+		    "a file in %s is damaged or may be written "
 		    "by others; restore or remove it",
 		    build->paths->state_dir);
 		return DA_E_UNSAFE_FILE;
@@ -165,11 +166,8 @@ da_build_open(struct da_build *build, const struct da_paths *paths,
 	    .owner = paths->owner, .mode_max = 0755};
 	enum da_err err;
 
-	*build = (struct da_build){.paths = paths,
-	    .name = name,
-	    .dir = -1,
-	    .lock = -1,
-	    .file = -1};
+	*build = (struct da_build){
+	    .paths = paths, .name = name, .dir = -1, .lock = -1, .file = -1};
 	err = da_file_open_dir(paths->state_dir, &rule, &build->dir, diag);
 	if (err == DA_OK)
 		err = take_lock(build, diag);
@@ -278,7 +276,8 @@ da_build_commit(struct da_build *build, struct da_diag *diag)
 	    renameat(build->dir, TEMP_NAME, build->dir, build->name) != 0) {
 		int saved = errno;
 
-		(void)unlinkat(build->dir, TEMP_NAME, 0); /* the error matters */
+		(void)unlinkat(
+		    build->dir, TEMP_NAME, 0); /* the error matters */
 		errno = saved;
 		da_diag_set(diag, "cannot write %s: %m", build->name);
 		return DA_E_SYS;
@@ -287,8 +286,8 @@ da_build_commit(struct da_build *build, struct da_diag *diag)
 	 * may not outlive a power cut. */
 	synced = fsync(build->dir) == 0;
 	if (!synced)
-		da_diag_set(diag, "cannot sync the folder of %s: %m",
-		    build->name);
+		da_diag_set(
+		    diag, "cannot sync the folder of %s: %m", build->name);
 	err = raise_counter(build, build->generation, synced ? diag : NULL);
 	return synced ? err : DA_E_SYS;
 }

@@ -2,7 +2,7 @@
  * Making one database file: the lock, the file beside the old one, the records,
  * the switch. writer.h stands on it; so does whoever fills directory.cdb.
  *
- *	open -> [look at build.view] -> begin -> put ... -> commit;  done, always
+ *	open -> (look at build.view) -> begin -> put... -> commit; always: done
  */
 #ifndef DA_ACCOUNT_BUILD_H
 #define DA_ACCOUNT_BUILD_H
@@ -21,7 +21,7 @@ struct da_paths;
 
 struct da_build {
 	const struct da_paths *paths;
-	const char *name; /* of the file */
+	const char *name;    /* of the file */
 	struct da_view view; /* what stands, under the lock */
 	uint64_t generation; /* what the new file will be */
 	uint64_t position;   /* of the next record */

@@ -34,8 +34,8 @@ make_key(uint8_t key[static DA_USER_MAX + 1], enum da_format_kind kind,
 }
 
 enum da_err
-da_compose_person(struct da_build *build,
-    const struct da_compose_person *person)
+da_compose_person(
+    struct da_build *build, const struct da_compose_person *person)
 {
 	uint8_t key[DA_USER_MAX + 1], value[DA_PERSON_MAX] = {0};
 	size_t gecos_len = strnlen(person->gecos, DA_GECOS_MAX + 1);
@@ -118,8 +118,8 @@ da_compose_group(struct da_build *build, const struct da_compose_group *group)
 }
 
 enum da_err
-da_compose_gids(struct da_build *build, const char *name,
-    const uint32_t *gids, uint32_t count)
+da_compose_gids(struct da_build *build, const char *name, const uint32_t *gids,
+    uint32_t count)
 {
 	uint8_t key[DA_USER_MAX + 1], value[4 * DA_GROUPS_MAX];
 	struct da_cell cell = {.value = value, .value_len = 4 * count};
@@ -136,8 +136,7 @@ da_compose_gids(struct da_build *build, const char *name,
 }
 
 enum da_err
-da_compose_policy(struct da_build *build,
-    const struct da_record_policy *policy)
+da_compose_policy(struct da_build *build, const struct da_record_policy *policy)
 {
 	uint8_t key = DA_KIND_POLICY, value[DA_POLICY_MAX] = {0};
 	struct da_cell cell = {.key = &key, .key_len = 1, .value = value};

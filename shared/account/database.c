@@ -19,16 +19,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/file.h"
-
 #define TABLES 256u
 #define TABLE_ENTRY 8u /* position and number of slots; hash and position */
+
+void
+da_database_closep(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd); /* only read */
+	*fd = -1;
+	errno = saved;
+}
 
 enum da_err
 da_database_map(int dirfd, const char *name, uid_t owner, size_t size_min,
     size_t size_max, const void **ret_bytes, size_t *ret_size)
 {
-	DA_CLEANUP(da_file_closep) int fd = -1;
+	DA_CLEANUP(da_database_closep) int fd = -1;
 	struct stat st;
 	void *bytes;
 
@@ -79,8 +88,8 @@ check_header(struct da_database *database)
 }
 
 enum da_err
-da_database_open(int dirfd, const char *name, uid_t owner,
-    struct da_database *ret)
+da_database_open(
+    int dirfd, const char *name, uid_t owner, struct da_database *ret)
 {
 	struct da_database database = {0};
 	const void *bytes;
@@ -116,14 +125,13 @@ da_database_close(struct da_database *database)
 }
 
 bool
-da_database_at(const struct da_database *database, uint32_t position,
-    struct da_cell *ret)
+da_database_at(
+    const struct da_database *database, uint32_t position, struct da_cell *ret)
 {
 	const uint8_t *head;
 	uint32_t left, key_len, value_len;
 
-	if (position < DA_FORMAT_TABLES_SIZE ||
-	    position > database->data_end ||
+	if (position < DA_FORMAT_TABLES_SIZE || position > database->data_end ||
 	    database->data_end - position < DA_FORMAT_CELL_HEAD)
 		return false;
 	head = database->bytes + position;

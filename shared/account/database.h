@@ -16,7 +16,7 @@
 #include "core/err.h"
 
 struct da_database {
-	const uint8_t *bytes; /* NULL: there is no such file, nothing is found */
+	const uint8_t *bytes; /* NULL: no such file, nothing is found */
 	uint32_t size;
 	uint32_t data_end;
 	uint64_t generation; /* what the file was written as */
@@ -31,6 +31,10 @@ struct da_cell {
 	uint32_t position;
 	uint32_t next; /* position of the record behind it */
 };
+
+/* Closes a descriptor if it is open. For DA_CLEANUP; the one of core/file.c
+ * would bring code that writes into every process. errno is kept. */
+void da_database_closep(int *fd);
 
 /* Opens a file of a trusted folder: a regular file of this owner, written by
  * nobody else, no link. Maps it with *ret_size. DA_E_ABSENT, DA_E_SYS (errno

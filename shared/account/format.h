@@ -95,8 +95,7 @@ enum da_format_kind {
 #define DA_ALLOWED_MAX (DA_CONFIG_LIST_MAX * (DA_USER_MAX + 1))
 
 /* The largest value of a p and of a c record. */
-#define DA_PERSON_MAX                                                          \
-	(DA_PERSON_HEAD + DA_GECOS_MAX + 2 * DA_PATH_MAX + 3)
+#define DA_PERSON_MAX (DA_PERSON_HEAD + DA_GECOS_MAX + 2 * DA_PATH_MAX + 3)
 #define DA_POLICY_MAX (DA_POLICY_HEAD + 2 * DA_PATH_MAX + DA_ALLOWED_MAX + 3)
 
 static inline uint16_t
@@ -115,8 +114,8 @@ da_format_get_u32(const uint8_t *at)
 static inline uint64_t
 da_format_get_u64(const uint8_t *at)
 {
-	return da_format_get_u32(at) | (uint64_t)da_format_get_u32(at + 4)
-	    << 32;
+	return da_format_get_u32(at) |
+	    (uint64_t)da_format_get_u32(at + 4) << 32;
 }
 
 static inline void

@@ -92,8 +92,8 @@ find_passwd(
 
 	while (err == DA_OK) {
 		struct passwd entry, *found = NULL;
-		int result = fgetpwent_r(reader.file, &entry, reader.line,
-		    reader.room, &found);
+		int result = fgetpwent_r(
+		    reader.file, &entry, reader.line, reader.room, &found);
 
 		err = reader_judge(&reader, result);
 		if (result != 0)
@@ -115,8 +115,8 @@ find_group(
 
 	while (err == DA_OK) {
 		struct group entry, *found = NULL;
-		int result = fgetgrent_r(reader.file, &entry, reader.line,
-		    reader.room, &found);
+		int result = fgetgrent_r(
+		    reader.file, &entry, reader.line, reader.room, &found);
 
 		err = reader_judge(&reader, result);
 		if (result != 0)

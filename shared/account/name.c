@@ -24,7 +24,8 @@ span_name(const char *text, size_t max)
 	size_t len = 0;
 	uint8_t place = ANYWHERE;
 
-	while (len < max && (places[(unsigned char)text[len]] & place) == place) {
+	while (
+	    len < max && (places[(unsigned char)text[len]] & place) == place) {
 		place = INSIDE;
 		len++;
 	}

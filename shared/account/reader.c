@@ -3,12 +3,12 @@
  * tiny stacks.
  *
  * MUST: (1) answer from one view, without a system call, an allocation or
- * anything that is not const; (2) write to the caller's buffer and results only,
- * and to the results only on success; (3) answer for a number only when the
- * record itself has that number; (4) let accounts.cdb hide what directory.cdb
- * says about a name or a number that accounts.cdb knows: whoever may write the
- * directory must not get at the files of somebody who is here; (5) treat a
- * record that breaks a rule as absent.
+ * anything that is not const; (2) write to the caller's buffer and results
+ * only, and to the results only on success; (3) answer for a number only when
+ * the record itself has that number; (4) let accounts.cdb hide what
+ * directory.cdb says about a name or a number that accounts.cdb knows: whoever
+ * may write the directory must not get at the files of somebody who is here;
+ * (5) treat a record that breaks a rule as absent.
  */
 #include "account/reader.h"
 
@@ -134,8 +134,7 @@ read_directory_group(const struct da_view *view, const struct da_cell *cell,
     struct da_layout_group *ret)
 {
 	ret->more = (struct da_record_group){0};
-	return da_record_read_group(cell, &ret->group) &&
-	    !ret->group.removed &&
+	return da_record_read_group(cell, &ret->group) && !ret->group.removed &&
 	    !da_database_knows(&view->accounts, ret->group.name,
 		ret->group.name_len, ret->group.gid);
 }
@@ -212,8 +211,7 @@ da_reader_find_group(const struct da_view *view, const char *name, char *buffer,
 
 	if (len == 0)
 		return DA_E_ABSENT;
-	if (!find_group_in(
-		view, &view->accounts, name, len, &known, &found) &&
+	if (!find_group_in(view, &view->accounts, name, len, &known, &found) &&
 	    (known ||
 		!find_group_in(
 		    view, &view->directory, name, len, &known, &found)))
@@ -266,8 +264,8 @@ find_gids(const struct da_view *view, const struct da_database *db,
 }
 
 void
-da_reader_find_gids(const struct da_view *view, const char *name,
-    struct da_reader_gids *ret)
+da_reader_find_gids(
+    const struct da_view *view, const char *name, struct da_reader_gids *ret)
 {
 	find_gids(view, &view->accounts, name, ret);
 }
@@ -343,8 +341,7 @@ da_reader_next_person(const struct da_view *view, uint64_t *position,
 		enum da_err err;
 
 		if (cell.key[0] != DA_KIND_PERSON ||
-		    !read_person(
-			view, database_at(view, next), &cell, &person))
+		    !read_person(view, database_at(view, next), &cell, &person))
 			continue;
 		err = da_layout_person(&person, buffer, size, ret);
 		if (err == DA_OK)

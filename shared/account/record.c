@@ -34,7 +34,7 @@ da_record_is_path(const char *text, size_t len)
 	return da_record_is_text(text, len);
 }
 
-/* A text of this length is there, with its NUL, and is a path at first sight. */
+/* A text of this length is there, with its NUL, and begins like a path. */
 static bool
 looks_like_path(const char *text, size_t len)
 {
@@ -105,9 +105,8 @@ da_record_read_group(const struct da_cell *cell, struct da_record_group *ret)
 	const uint8_t *v = cell->value;
 
 	if (cell->key[0] != DA_KIND_GROUP || cell->value_len < DA_GROUP_HEAD ||
-	    v[DA_GROUP_FLAGS] > DA_FLAG_REMOVED ||
-	    v[DA_GROUP_FLAGS + 1] != 0 || v[DA_GROUP_FLAGS + 2] != 0 ||
-	    v[DA_GROUP_FLAGS + 3] != 0)
+	    v[DA_GROUP_FLAGS] > DA_FLAG_REMOVED || v[DA_GROUP_FLAGS + 1] != 0 ||
+	    v[DA_GROUP_FLAGS + 2] != 0 || v[DA_GROUP_FLAGS + 3] != 0)
 		return false;
 	ret->name = (const char *)cell->key + 1;
 	ret->name_len = cell->key_len - 1;
@@ -130,7 +129,8 @@ da_record_read_policy(const struct da_cell *cell, struct da_record_policy *ret)
 {
 	const uint8_t *v = cell->value;
 
-	if (cell->key[0] != DA_KIND_POLICY || cell->value_len < DA_POLICY_HEAD ||
+	if (cell->key[0] != DA_KIND_POLICY ||
+	    cell->value_len < DA_POLICY_HEAD ||
 	    v[DA_POLICY_FLAGS] > (DA_FLAG_FIRST_LOGIN | DA_FLAG_ENUMERATE))
 		return false;
 	ret->home_len = da_format_get_u16(v + DA_POLICY_HOME_LEN);
@@ -147,22 +147,4 @@ da_record_read_policy(const struct da_cell *cell, struct da_record_policy *ret)
 	return looks_like_path(ret->home, ret->home_len) &&
 	    looks_like_path(ret->shell, ret->shell_len) &&
 	    ret->allowed[ret->allowed_len] == '\0';
-}
-
-bool
-da_record_list_has(const char *list, size_t list_len, const char *name,
-    size_t name_len)
-{
-	size_t at = 0;
-
-	while (at < list_len) {
-		const char *space = memchr(list + at, ' ', list_len - at);
-		size_t len = space != NULL ? (size_t)(space - (list + at))
-					   : list_len - at;
-
-		if (len == name_len && memcmp(list + at, name, len) == 0)
-			return true;
-		at += len + 1;
-	}
-	return false;
 }

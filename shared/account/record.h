@@ -67,8 +67,4 @@ bool da_record_is_text(const char *text, size_t len);
 /* A text that is an absolute path below the root, without "..". */
 bool da_record_is_path(const char *text, size_t len);
 
-/* Whether a list of names separated by spaces has this one. */
-bool da_record_list_has(const char *list, size_t list_len, const char *name,
-    size_t name_len);
-
 #endif

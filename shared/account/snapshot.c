@@ -16,8 +16,8 @@
  * adding, or by comparing the whole word.
  *
  * In the child of a fork the readers that were other threads never leave, so a
- * slot may stay mapped there. When no slot is free the lookup uses a view of its
- * own: slower, never wrong.
+ * slot may stay mapped there. When no slot is free the lookup uses a view of
+ * its own: slower, never wrong.
  */
 #include "account/snapshot.h"
 

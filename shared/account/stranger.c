@@ -1,13 +1,14 @@
 /*
- * Provisional answers. Nothing about people is kept: each answer is computed from the name,
- * and is the same in every process that may have it.
+ * Provisional answers. Nothing about people is kept: each answer is computed
+ * from the name, and is the same in every process that may have it.
  *
- * Answered: the person by name, the private group by name. Not answered: the
- * uid and the gid, which cannot be turned back into a name without keeping state
- * that other processes of the login would not share; "ls -l" has nothing to
- * show before the first login anyway, and what sshd looks up by number
- * (AllowGroups, Match Group) the documentation sends to shared groups. Nor other
- * groups: which claims somebody has is not known before.
+ * Answered: the person by name, the private group by name. By number as well
+ * when the policy lists the names that can succeed: then there are few to try.
+ * Otherwise not, because a number cannot be turned back into a name, and what
+ * one process would remember, the next one of the same login would not know.
+ * sshd asks for the group by number when AllowGroups, DenyGroups or Match Group
+ * are set, and lets nobody in who "is not in any group". No other groups: which
+ * claims somebody will have is not known yet.
  *
  * MUST: (1) give strangers no name or number that anybody has, here or
  * locally, removed people included; (2) tell only root's own login programs, so
@@ -76,6 +77,30 @@ da_stranger_may_ask(const struct da_paths *paths)
 	return found == YES && geteuid() == 0;
 }
 
+/* Takes the next name of a list that is separated by spaces. */
+static bool
+next_name(const char **at, const char **ret_name, size_t *ret_len)
+{
+	*at += strspn(*at, " ");
+	*ret_name = *at;
+	*ret_len = strcspn(*at, " ");
+	*at += *ret_len;
+	return *ret_len > 0;
+}
+
+static bool
+list_has(const char *list, const char *name, size_t name_len)
+{
+	const char *other;
+	size_t len;
+
+	while (next_name(&list, &other, &len)) {
+		if (len == name_len && memcmp(other, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Appends bytes to what is in the buffer; false when they do not fit. */
 static bool
 append(char *buffer, size_t size, size_t *used, const char *text, size_t len)
@@ -136,6 +161,17 @@ give_stranger(const struct da_record_policy *policy, const char *name,
 	return DA_OK;
 }
 
+/* The policy, if it lets anybody in for the first time. */
+static bool
+read_policy(const struct da_view *view, struct da_record_policy *ret)
+{
+	struct da_cell cell;
+
+	return da_database_find(
+		   &view->accounts, DA_KIND_POLICY, "", 0, &cell) &&
+	    da_record_read_policy(&cell, ret) && ret->first_login;
+}
+
 enum da_err
 da_stranger_find(const struct da_view *view, const struct da_paths *paths,
     const char *name, bool ask, char *buffer, size_t size,
@@ -143,19 +179,14 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 {
 	struct da_record_policy policy;
 	struct da_local local = {0};
-	struct da_cell cell;
 	size_t len = da_account_name_measure(name);
 	uint32_t uid;
 	enum da_err err;
 
 	if (len == 0 || (ask && !da_stranger_may_ask(paths)))
 		return DA_E_ABSENT;
-	if (!da_database_find(
-		&view->accounts, DA_KIND_POLICY, "", 0, &cell) ||
-	    !da_record_read_policy(&cell, &policy) || !policy.first_login)
-		return DA_E_ABSENT;
-	if (policy.allowed_len > 0 &&
-	    !da_record_list_has(policy.allowed, policy.allowed_len, name, len))
+	if (!read_policy(view, &policy) ||
+	    (policy.allowed_len > 0 && !list_has(policy.allowed, name, len)))
 		return DA_E_ABSENT;
 	uid = da_account_uid_hash(name);
 	if (da_database_knows(&view->accounts, name, len, uid) ||
@@ -168,6 +199,31 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 	    local.group_id)
 		return DA_E_ABSENT;
 	return give_stranger(&policy, name, uid, buffer, size, ret);
+}
+
+enum da_err
+da_stranger_find_id(const struct da_view *view, const struct da_paths *paths,
+    uint32_t id, bool ask, char *buffer, size_t size, struct da_account *ret)
+{
+	struct da_record_policy policy;
+	const char *at, *listed;
+	char name[DA_USER_MAX + 1];
+	size_t len;
+
+	if (id < DA_ACCOUNT_UID_MIN || id > DA_ACCOUNT_UID_MAX ||
+	    (ask && !da_stranger_may_ask(paths)) || !read_policy(view, &policy))
+		return DA_E_ABSENT;
+	at = policy.allowed;
+	while (next_name(&at, &listed, &len)) {
+		if (!da_account_name_is_wellformed(listed, len))
+			continue;
+		memcpy(name, listed, len);
+		name[len] = '\0';
+		if (da_account_uid_hash(name) == id)
+			return da_stranger_find(
+			    view, paths, name, ask, buffer, size, ret);
+	}
+	return DA_E_ABSENT;
 }
 
 enum da_err
@@ -184,8 +240,8 @@ da_account_find(const struct da_paths *paths, const char *name,
 	err = da_reader_find_name(&view, name, buffer, size, ret);
 	if (err == DA_E_ABSENT && provisional) {
 		is_stranger = true;
-		err = da_stranger_find(&view, paths, name, /* ask= */ false,
-		    buffer, size, ret);
+		err = da_stranger_find(
+		    &view, paths, name, /* ask= */ false, buffer, size, ret);
 	}
 	da_view_close(&view);
 	if (err == DA_OK)

@@ -17,11 +17,16 @@ bool da_stranger_may_ask(const struct da_paths *paths);
 
 /* The person that the name will be, if the policy would let a first login
  * succeed; reads the local passwd and group files. "ask" says whether to make
- * sure first that this process may know. For the miss path: the caller has found
- * that the database has no such person.
+ * sure first that this process may know. For the miss path: the caller has
+ * found that the database has no such person.
  * DA_E_ABSENT, DA_E_RANGE, DA_E_NOMEM, DA_E_SYS (local files unreadable). */
 enum da_err da_stranger_find(const struct da_view *view,
     const struct da_paths *paths, const char *name, bool ask, char *buffer,
+    size_t size, struct da_account *ret) DA_MUST_CHECK;
+
+/* The same by number, as long as the policy lists the names. */
+enum da_err da_stranger_find_id(const struct da_view *view,
+    const struct da_paths *paths, uint32_t id, bool ask, char *buffer,
     size_t size, struct da_account *ret) DA_MUST_CHECK;
 
 #endif

@@ -11,27 +11,44 @@
 #include "account/view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
-#include "core/file.h"
 #include "core/paths.h"
+
+/* Only the folder itself is looked at: those above it are the system's, and the
+ * writer, who can lose something, checks them all. */
+static enum da_err
+open_folder(const struct da_paths *paths, int *ret_dir)
+{
+	struct stat st;
+
+	*ret_dir = open(
+	    paths->state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_dir < 0)
+		return errno == ENOENT ? DA_E_ABSENT : DA_E_SYS;
+	if (fstat(*ret_dir, &st) != 0)
+		return DA_E_SYS;
+	if (st.st_uid != paths->owner ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		errno = EPERM;
+		return DA_E_SYS;
+	}
+	return DA_OK;
+}
 
 static enum da_err
 open_all(const struct da_paths *paths, struct da_view *view)
 {
-	DA_CLEANUP(da_file_closep) int dir = -1;
-	const struct da_file_rule rule = {
-	    .owner = paths->owner, .mode_max = 0755};
+	DA_CLEANUP(da_database_closep) int dir = -1;
 	const void *counter;
 	size_t size;
-	enum da_err err = da_file_open_dir(paths->state_dir, &rule, &dir, NULL);
+	enum da_err err = open_folder(paths, &dir);
 
-	if (err != DA_OK) {
-		if (err == DA_E_UNSAFE_FILE)
-			errno = EPERM;
-		return err == DA_E_ABSENT ? err : DA_E_SYS;
-	}
+	if (err != DA_OK)
+		return err;
 	err = da_database_map(dir, DA_FORMAT_GENERATION, paths->owner,
 	    DA_FORMAT_GENERATION_SIZE, DA_FORMAT_GENERATION_SIZE, &counter,
 	    &size);
@@ -39,11 +56,11 @@ open_all(const struct da_paths *paths, struct da_view *view)
 		return err;
 	view->counter = counter;
 	view->generation = __atomic_load_n(view->counter, __ATOMIC_ACQUIRE);
-	err = da_database_open(dir, DA_FORMAT_ACCOUNTS, paths->owner,
-	    &view->accounts);
+	err = da_database_open(
+	    dir, DA_FORMAT_ACCOUNTS, paths->owner, &view->accounts);
 	if (err == DA_OK)
-		err = da_database_open(dir, DA_FORMAT_DIRECTORY, paths->owner,
-		    &view->directory);
+		err = da_database_open(
+		    dir, DA_FORMAT_DIRECTORY, paths->owner, &view->directory);
 	return err;
 }
 

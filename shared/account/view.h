@@ -20,7 +20,7 @@ struct da_view {
 	struct da_database directory;
 };
 
-/* Maps the databases for the caller alone. Some 25 system calls, no
+/* Maps the databases for the caller alone. Some 15 system calls, no
  * cancellation point. DA_E_ABSENT (nothing was ever set up here), DA_E_SYS
  * (cannot be read or trusted, or is damaged: nobody can say who exists). */
 enum da_err da_view_open(const struct da_paths *paths, struct da_view *ret)

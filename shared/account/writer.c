@@ -23,8 +23,10 @@ check_entry(const struct da_account_entry *entry, struct da_diag *diag)
 	size_t gecos_len = strnlen(entry->gecos, DA_GECOS_MAX + 1);
 
 	if (da_account_name_check(entry->name) != DA_OK) {
-		da_diag_set(diag, "\"%.64s\" cannot be a login name: it must "
-		    "match [a-z_][a-z0-9_-]{0,31}", entry->name);
+		da_diag_set(diag,
+		    "\"%.64s\" cannot be a login name: it must "
+		    "match [a-z_][a-z0-9_-]{0,31}",
+		    entry->name);
 		return DA_E_BAD_NAME;
 	}
 	if (!da_account_id_is_usable(entry->uid)) {
@@ -34,20 +36,26 @@ check_entry(const struct da_account_entry *entry, struct da_diag *diag)
 	}
 	if (gecos_len > DA_GECOS_MAX ||
 	    !da_record_is_text(entry->gecos, gecos_len)) {
-		da_diag_set(diag, "%s: the full name is too long or not plain "
-		    "ASCII", entry->name);
+		da_diag_set(diag,
+		    "%s: the full name is too long or not plain "
+		    "ASCII",
+		    entry->name);
 		return DA_E_RANGE;
 	}
-	if (!da_record_is_path(entry->home,
-		strnlen(entry->home, DA_PATH_MAX + 1))) {
-		da_diag_set(diag, "%s: the home must be an absolute path "
-		    "without \"..\" and ':', below \"/\"", entry->name);
+	if (!da_record_is_path(
+		entry->home, strnlen(entry->home, DA_PATH_MAX + 1))) {
+		da_diag_set(diag,
+		    "%s: the home must be an absolute path "
+		    "without \"..\" and ':', below \"/\"",
+		    entry->name);
 		return DA_E_RANGE;
 	}
-	if (!da_record_is_path(entry->shell,
-		strnlen(entry->shell, DA_PATH_MAX + 1))) {
-		da_diag_set(diag, "%s: the shell must be an absolute path "
-		    "without \"..\" and ':'", entry->name);
+	if (!da_record_is_path(
+		entry->shell, strnlen(entry->shell, DA_PATH_MAX + 1))) {
+		da_diag_set(diag,
+		    "%s: the shell must be an absolute path "
+		    "without \"..\" and ':'",
+		    entry->name);
 		return DA_E_RANGE;
 	}
 	return DA_OK;
@@ -60,8 +68,7 @@ check_local(const struct da_paths *paths, const struct da_account_entry *entry,
     struct da_diag *diag)
 {
 	struct da_local local = {0};
-	enum da_err err =
-	    da_local_find(paths, entry->name, entry->uid, &local);
+	enum da_err err = da_local_find(paths, entry->name, entry->uid, &local);
 
 	if (err != DA_OK) {
 		da_diag_set(diag, "cannot read %s and %s: %m",
@@ -70,8 +77,7 @@ check_local(const struct da_paths *paths, const struct da_account_entry *entry,
 	}
 	if (local.passwd_name || local.group_name) {
 		da_diag_set(diag, "%s: the name is taken in %s", entry->name,
-		    local.passwd_name ? paths->passwd_file
-				      : paths->group_file);
+		    local.passwd_name ? paths->passwd_file : paths->group_file);
 		return DA_E_COLLISION;
 	}
 	if (local.passwd_id || local.group_id) {
@@ -99,22 +105,26 @@ check_database(const struct da_database *db, const char *file,
 			return DA_E_UNSAFE_FILE;
 		}
 		if (person.removed) {
-			da_diag_set(diag, "%s was removed; \"devauth accounts "
-			    "restore %s\" undoes that", entry->name,
-			    entry->name);
+			da_diag_set(diag,
+			    "%s was removed; \"devauth accounts "
+			    "restore %s\" undoes that",
+			    entry->name, entry->name);
 			return DA_E_COLLISION;
 		}
 		if (person.uid != entry->uid || person.gid != entry->uid) {
-			da_diag_set(diag, "%s has uid %u and gid %u in %s, "
-			    "not %u: ids never change", entry->name, person.uid,
-			    person.gid, file, entry->uid);
+			da_diag_set(diag,
+			    "%s has uid %u and gid %u in %s, "
+			    "not %u: ids never change",
+			    entry->name, person.uid, person.gid, file,
+			    entry->uid);
 			return DA_E_COLLISION;
 		}
 	}
 	if (da_database_find_id(db, DA_KIND_UID, entry->uid, &cell) &&
 	    (cell.key_len != len + 1 ||
 		memcmp(cell.key + 1, entry->name, len) != 0)) {
-		da_diag_set(diag, "uid %u of %s belongs to %.*s in %s; give "
+		da_diag_set(diag,
+		    "uid %u of %s belongs to %.*s in %s; give "
 		    "one of them another with \"devauth accounts add\"",
 		    entry->uid, entry->name, (int)cell.key_len - 1,
 		    (const char *)cell.key + 1, file);
@@ -122,8 +132,10 @@ check_database(const struct da_database *db, const char *file,
 	}
 	if (da_database_find(db, DA_KIND_GROUP, entry->name, len, &cell) ||
 	    da_database_find_id(db, DA_KIND_GID, entry->uid, &cell)) {
-		da_diag_set(diag, "%s (%u): a group in %s has that name or "
-		    "number", entry->name, entry->uid, file);
+		da_diag_set(diag,
+		    "%s (%u): a group in %s has that name or "
+		    "number",
+		    entry->name, entry->uid, file);
 		return DA_E_COLLISION;
 	}
 	return DA_OK;
@@ -246,8 +258,8 @@ add_locked(struct da_build *build, const struct da_account_entry *entry,
 	err = check_database(
 	    &build->view.accounts, DA_FORMAT_ACCOUNTS, entry, diag);
 	if (err == DA_OK)
-		err = check_database(&build->view.directory,
-		    DA_FORMAT_DIRECTORY, entry, diag);
+		err = check_database(
+		    &build->view.directory, DA_FORMAT_DIRECTORY, entry, diag);
 	if (err != DA_OK)
 		return err;
 	return write_person(build, "p", &person, diag);
@@ -257,8 +269,8 @@ enum da_err
 da_account_add(const struct da_paths *paths,
     const struct da_account_entry *entry, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done) struct da_build build = {
-	    .dir = -1, .lock = -1, .file = -1};
+	DA_CLEANUP(da_build_done)
+	struct da_build build = {.dir = -1, .lock = -1, .file = -1};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	enum da_err err = check_entry(entry, diag);
 
@@ -277,8 +289,8 @@ da_account_add(const struct da_paths *paths,
 
 /* Finds a person for a change, in accounts.cdb or else the directory. */
 static bool
-find_for_change(const struct da_view *view, const char *name,
-    struct da_record_person *ret)
+find_for_change(
+    const struct da_view *view, const char *name, struct da_record_person *ret)
 {
 	size_t len = strnlen(name, DA_USER_MAX + 1);
 	struct da_cell cell;
@@ -346,8 +358,8 @@ is_template(const char *home)
 	for (const char *at = home; *at != '\0'; at++) {
 		if (*at == '%' && *++at != 'u')
 			return false;
-		len += *at == 'u' && at > home && at[-1] == '%' ? DA_USER_MAX
-								: 1;
+		len +=
+		    *at == 'u' && at > home && at[-1] == '%' ? DA_USER_MAX : 1;
 	}
 	return len <= DA_PATH_MAX;
 }
@@ -373,23 +385,25 @@ check_policy(const struct da_account_policy *policy,
 {
 	size_t home_len = strnlen(policy->home, DA_PATH_MAX + 1);
 	size_t shell_len = strnlen(policy->shell, DA_PATH_MAX + 1);
-	size_t allowed_len =
-	    strnlen(policy->allowed_users, DA_ALLOWED_MAX + 1);
+	size_t allowed_len = strnlen(policy->allowed_users, DA_ALLOWED_MAX + 1);
 
 	if (!da_record_is_path(policy->home, home_len) ||
 	    !is_template(policy->home)) {
-		da_diag_set(diag, "the home must be an absolute path without "
+		da_diag_set(diag,
+		    "the home must be an absolute path without "
 		    "\"..\" and ':'; %%u stands for the name");
 		return DA_E_RANGE;
 	}
 	if (!da_record_is_path(policy->shell, shell_len)) {
-		da_diag_set(diag, "the shell must be an absolute path without "
+		da_diag_set(diag,
+		    "the shell must be an absolute path without "
 		    "\"..\" and ':'");
 		return DA_E_RANGE;
 	}
 	if (allowed_len > DA_ALLOWED_MAX ||
 	    !is_name_list(policy->allowed_users)) {
-		da_diag_set(diag, "the list of users is too long or has what "
+		da_diag_set(diag,
+		    "the list of users is too long or has what "
 		    "is no login name");
 		return DA_E_RANGE;
 	}
@@ -413,8 +427,7 @@ has_policy(const struct da_view *view, const struct da_record_policy *policy)
 	struct da_cell cell;
 
 	return view->accounts.generation <= view->generation &&
-	    da_database_find(
-		&view->accounts, DA_KIND_POLICY, "", 0, &cell) &&
+	    da_database_find(&view->accounts, DA_KIND_POLICY, "", 0, &cell) &&
 	    da_record_read_policy(&cell, &old) &&
 	    old.first_login == policy->first_login &&
 	    old.enumerate == policy->enumerate &&
@@ -427,8 +440,8 @@ enum da_err
 da_account_set_policy(const struct da_paths *paths,
     const struct da_account_policy *policy, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done) struct da_build build = {
-	    .dir = -1, .lock = -1, .file = -1};
+	DA_CLEANUP(da_build_done)
+	struct da_build build = {.dir = -1, .lock = -1, .file = -1};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	struct da_record_policy record;
 	enum da_err err = check_policy(policy, &record, diag);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <resolv.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,6 +99,18 @@ da_address_is_allowed(const struct sockaddr *address, bool allow_loopback)
 	default:
 		return false;
 	}
+}
+
+enum da_err
+da_address_setup(void)
+{
+	if (res_ninit(&_res) != 0)
+		return DA_E_SYS;
+	if (_res.retrans > DA_ADDRESS_RETRY_S)
+		_res.retrans = DA_ADDRESS_RETRY_S;
+	if (_res.retry > DA_ADDRESS_TRIES)
+		_res.retry = DA_ADDRESS_TRIES;
+	return DA_OK;
 }
 
 static const char *

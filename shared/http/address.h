@@ -30,6 +30,15 @@ struct sockaddr;
  * 6to4) is judged by the IPv4 address. */
 bool da_address_is_allowed(const struct sockaddr *address, bool allow_loopback);
 
+/* Seconds to the first retry of a question to a name server, and questions in
+ * all: 2 + 4 s for one that is dead, where glibc would take 5 + 5 (H8). */
+#define DA_ADDRESS_RETRY_S 2
+#define DA_ADDRESS_TRIES 2
+
+/* Lowers the system resolver's patience to the above, for this process.
+ * DA_E_SYS. */
+enum da_err da_address_setup(void) DA_MUST_CHECK;
+
 /* Looks a host name or literal address up and writes the allowed addresses as
  * "192.0.2.1,[2001:db8::1]". Blocks as long as the system's resolver does;
  * starts no thread. DA_E_UNREACHABLE with a phrase of ours in "reason". */

@@ -13,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/limits.h"
+#include "core/secret.h"
 #include "core/text.h"
 #include "http/address.h"
 #include "http/header.h"
@@ -66,7 +67,7 @@ da_http_setup(void)
 	/* OpenSSL's gmtime_r() would read /etc/localtime at the first
 	 * certificate. */
 	tzset();
-	return DA_OK;
+	return da_address_setup();
 }
 
 enum da_err
@@ -286,6 +287,15 @@ make_fields(struct exchange *exchange, const char *authorization)
 			    : append(&exchange->fields, da_buf_text(&line));
 }
 
+/* One of them may hold a secret. */
+static void
+free_fields(struct curl_slist *fields)
+{
+	for (struct curl_slist *one = fields; one != NULL; one = one->next)
+		da_secret_wipe(one->data, strlen(one->data));
+	curl_slist_free_all(fields);
+}
+
 static bool
 is_literal(const char *host)
 {
@@ -432,7 +442,7 @@ da_http_send(struct da_http *http, const struct da_http_request *request,
 		err = make_fields(&exchange, request->authorization);
 	if (err == DA_OK)
 		err = perform(&exchange, request, reason);
-	curl_slist_free_all(exchange.fields);
+	free_fields(exchange.fields);
 	curl_slist_free_all(exchange.resolve);
 	return err;
 }

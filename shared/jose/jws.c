@@ -305,9 +305,11 @@ fits(const struct da_jwk *key, const struct header *header)
 {
 	if ((key->algorithms & header->algorithm) == 0)
 		return false;
-	if (header->kid == NULL)
+	/* Some providers name the key in the token but not in the set: such keys
+	 * are tried; the signature decides. */
+	if (header->kid == NULL || key->kid == NULL)
 		return true;
-	return key->kid != NULL && strcmp(key->kid, header->kid) == 0;
+	return strcmp(key->kid, header->kid) == 0;
 }
 
 /* Tries the keys that fit: usually one, at most DA_JWKS_KEYS_MAX. */
@@ -315,23 +317,24 @@ static enum da_err
 verify_with_set(const struct da_jwks *jwks, const struct header *header,
     struct part input, const struct da_buf *signature, struct da_diag *diag)
 {
-	bool tried = false;
+	bool named = false;
 
 	for (size_t i = 0; i < jwks->count; i++) {
 		enum da_err err;
 
 		if (!fits(&jwks->keys[i], header))
 			continue;
-		tried = true;
+		if (header->kid != NULL && jwks->keys[i].kid != NULL)
+			named = true;
 		err = da_jws_verify_bytes(&jwks->keys[i], header->algorithm,
 		    input.at, input.len, signature->bytes, signature->len);
 		if (err != DA_E_TOKEN)
 			return err;
 	}
-	if (tried && header->kid != NULL)
+	if (named)
 		return refuse(diag, "the signature does not verify");
-	/* Without a kid nothing else tells that the provider has changed its
-	 * keys since the set was fetched. */
+	/* Without a kid on both sides nothing else tells that the provider has
+	 * changed its keys since the set was fetched. */
 	da_diag_set(diag, "ID token: no key of the set fits");
 	return DA_E_ABSENT;
 }

@@ -55,13 +55,12 @@ test_paths_set(const char *root)
 	};
 
 	for (int i = 0; i < COUNT; i++)
-		(void)snprintf(texts[i], sizeof(texts[i]), "%s/%s", root,
-		    names[i]);
+		(void)snprintf(
+		    texts[i], sizeof(texts[i]), "%s/%s", root, names[i]);
 }
 
 void
 test_paths_set_login_programs(const char *programs)
 {
-	(void)snprintf(
-	    login_programs, sizeof(login_programs), "%s", programs);
+	(void)snprintf(login_programs, sizeof(login_programs), "%s", programs);
 }

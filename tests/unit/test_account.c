@@ -125,8 +125,8 @@ test_names(void **state)
 		assert_int_equal(da_account_name_check(good[i]), DA_OK);
 		assert_int_equal(
 		    da_account_name_measure(good[i]), strlen(good[i]));
-		assert_true(da_account_name_is_wellformed(
-		    good[i], strlen(good[i])));
+		assert_true(
+		    da_account_name_is_wellformed(good[i], strlen(good[i])));
 	}
 	for (size_t i = 0; i < DA_ARRAY_LEN(bad); i++) {
 		assert_int_equal(da_account_name_check(bad[i]), DA_E_BAD_NAME);
@@ -256,8 +256,7 @@ test_add_and_find(void **state)
 
 	(void)state;
 	assert_int_equal(find("alice", false, NULL), DA_E_ABSENT);
-	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(find("alice", false, &account), DA_OK);
 	assert_string_equal(account.name, "alice");
 	assert_string_equal(account.gecos, "A Person");
@@ -276,14 +275,12 @@ test_add_and_find(void **state)
 
 	/* Nothing changes: nothing is written. */
 	before = generation();
-	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(generation(), before);
 
 	entry.gecos = "";
 	entry.home = "/srv/alice";
-	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(generation(), before + 1);
 	assert_int_equal(find("alice", false, &account), DA_OK);
 	assert_string_equal(account.gecos, "");
@@ -304,9 +301,8 @@ test_buffer_sizes(void **state)
 	assert_int_equal(add("alice"), DA_OK);
 	for (size_t size = 0; size < sizeof(buffer); size++) {
 		memset(buffer, '#', sizeof(buffer));
-		assert_int_equal(
-		    da_account_find(&folder.paths, "alice", false, buffer, size,
-			&account, &provisional),
+		assert_int_equal(da_account_find(&folder.paths, "alice", false,
+				     buffer, size, &account, &provisional),
 		    size < need ? DA_E_RANGE : DA_OK);
 		for (size_t i = size; i < sizeof(buffer); i++)
 			assert_int_equal(buffer[i], '#');
@@ -353,8 +349,7 @@ test_entries_are_checked(void **state)
 	assert_int_equal(
 	    da_account_add(&folder.paths, &entry, &diag), DA_E_RANGE);
 	long_text[255] = '\0';
-	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(add("Alice"), DA_E_BAD_NAME);
 	for (size_t i = 0; i < DA_ARRAY_LEN(bad_uids); i++) {
 		entry = entry_of("bob");
@@ -391,8 +386,7 @@ test_collisions(void **state)
 	/* Local names and numbers, in either file. */
 	test_folder_write(&folder, "passwd", 0644,
 	    "root:x:0:0::/root:/bin/sh\ncarol:x:1000:1000::/:/bin/sh\n");
-	test_folder_write(
-	    &folder, "group", 0644, "root:x:0:\ndocker:x:998:\n");
+	test_folder_write(&folder, "group", 0644, "root:x:0:\ndocker:x:998:\n");
 	assert_int_equal(add("root"), DA_E_COLLISION);
 	assert_int_equal(add("carol"), DA_E_COLLISION);
 	assert_int_equal(add("docker"), DA_E_COLLISION);
@@ -421,8 +415,8 @@ test_removal(void **state)
 	struct da_account account;
 
 	(void)state;
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &open_policy, &diag), DA_OK);
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &open_policy, &diag), DA_OK);
 	assert_int_equal(add("alice"), DA_OK);
 	assert_int_equal(da_account_remove(&folder.paths, "nobody-here", &diag),
 	    DA_E_UNKNOWN_USER);
@@ -464,8 +458,9 @@ test_records_survive(void **state)
 	char buffer[256], name[16];
 
 	(void)state;
-	assert_int_equal(da_build_open(&build, &folder.paths,
-	    DA_FORMAT_ACCOUNTS, &diag), DA_OK);
+	assert_int_equal(
+	    da_build_open(&build, &folder.paths, DA_FORMAT_ACCOUNTS, &diag),
+	    DA_OK);
 	assert_int_equal(da_build_begin(&build, &diag), DA_OK);
 	assert_int_equal(da_compose_group(&build, &group), DA_OK);
 	assert_int_equal(da_compose_gids(&build, "alice", &gid, 1), DA_OK);
@@ -473,8 +468,8 @@ test_records_survive(void **state)
 	assert_int_equal(da_build_commit(&build, &diag), DA_OK);
 	da_build_done(&build);
 
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &open_policy, &diag), DA_OK);
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &open_policy, &diag), DA_OK);
 	for (int i = 0; i < 50; i++) {
 		(void)snprintf(name, sizeof(name), "user%d", i);
 		assert_int_equal(add(name), DA_OK);
@@ -485,13 +480,14 @@ test_records_survive(void **state)
 	}
 	assert_int_equal(find("stranger", true, NULL), DA_OK);
 	assert_int_equal(da_view_open(&folder.paths, &view), DA_OK);
-	assert_int_equal(da_reader_find_gid(
-	    &view, 5000, buffer, sizeof(buffer), &found), DA_OK);
+	assert_int_equal(
+	    da_reader_find_gid(&view, 5000, buffer, sizeof(buffer), &found),
+	    DA_OK);
 	assert_string_equal(found.name, "ops");
 	assert_string_equal(found.members[1], "bob");
 	assert_null(found.members[2]);
-	assert_true(da_database_find(&view.accounts, (enum da_format_kind)'~',
-	    "later", 5, &cell));
+	assert_true(da_database_find(
+	    &view.accounts, (enum da_format_kind)'~', "later", 5, &cell));
 	assert_int_equal(cell.value_len, 2);
 	assert_true(da_database_find(
 	    &view.accounts, DA_KIND_GROUPS_OF, "alice", 5, &cell));
@@ -529,9 +525,8 @@ test_strangers(void **state)
 
 	/* Exactly as much room as is needed. */
 	for (size_t size = 0; size < sizeof(buffer); size++)
-		assert_int_equal(
-		    da_account_find(&folder.paths, "alice", true, buffer, size,
-			&account, &provisional),
+		assert_int_equal(da_account_find(&folder.paths, "alice", true,
+				     buffer, size, &account, &provisional),
 		    size < 28 ? DA_E_RANGE : DA_OK);
 
 	assert_int_equal(find("Alice", true, NULL), DA_E_ABSENT);
@@ -575,11 +570,10 @@ test_stranger_whose_uid_is_taken(void **state)
 	struct da_account_entry entry = entry_of("alice");
 
 	(void)state;
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &open_policy, &diag), DA_OK);
-	entry.uid = da_account_uid_hash("bob");
 	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	    da_account_set_policy(&folder.paths, &open_policy, &diag), DA_OK);
+	entry.uid = da_account_uid_hash("bob");
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(find("bob", true, NULL), DA_E_ABSENT);
 	assert_int_equal(
 	    da_account_remove(&folder.paths, "alice", &diag), DA_OK);
@@ -599,25 +593,27 @@ test_policies_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(homes); i++) {
 		policy.home = homes[i];
-		assert_int_equal(da_account_set_policy(
-		    &folder.paths, &policy, &diag), DA_E_RANGE);
+		assert_int_equal(
+		    da_account_set_policy(&folder.paths, &policy, &diag),
+		    DA_E_RANGE);
 	}
 	/* Ten names of 32 would not be a path any more. */
 	for (int i = 0; i < 10; i++)
 		(void)strcat(home, "%u/");
 	policy.home = home;
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &policy, &diag), DA_E_RANGE);
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &policy, &diag), DA_E_RANGE);
 	policy = open_policy;
 	for (size_t i = 0; i < DA_ARRAY_LEN(lists); i++) {
 		policy.allowed_users = lists[i];
-		assert_int_equal(da_account_set_policy(
-		    &folder.paths, &policy, &diag), DA_E_RANGE);
+		assert_int_equal(
+		    da_account_set_policy(&folder.paths, &policy, &diag),
+		    DA_E_RANGE);
 	}
 	policy = open_policy;
 	policy.shell = "bash";
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &policy, &diag), DA_E_RANGE);
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &policy, &diag), DA_E_RANGE);
 	assert_int_not_equal(access(in_state(DA_FORMAT_ACCOUNTS), F_OK), 0);
 }
 
@@ -663,8 +659,8 @@ struct memberships {
 };
 
 static void
-build(const char *file, const struct person *people,
-    const struct group *groups, const struct memberships *memberships)
+build(const char *file, const struct person *people, const struct group *groups,
+    const struct memberships *memberships)
 {
 	struct da_build build;
 
@@ -699,7 +695,8 @@ build(const char *file, const struct person *people,
 		while (memberships->gids[count] != 0)
 			count++;
 		assert_int_equal(da_compose_gids(&build, memberships->name,
-		    memberships->gids, count), DA_OK);
+				     memberships->gids, count),
+		    DA_OK);
 	}
 	assert_int_equal(da_build_commit(&build, &diag), DA_OK);
 	da_build_done(&build);
@@ -715,14 +712,14 @@ group_text(const struct da_view *view, const char *name, uint32_t gid)
 	int used;
 
 	if ((name != NULL ? da_reader_find_group(
-		 view, name, buffer, sizeof(buffer), &group)
-			  : da_reader_find_gid(
-		 view, gid, buffer, sizeof(buffer), &group)) != DA_OK)
+				view, name, buffer, sizeof(buffer), &group)
+			  : da_reader_find_gid(view, gid, buffer,
+				sizeof(buffer), &group)) != DA_OK)
 		return "-";
 	used = snprintf(text, sizeof(text), "%s %u:", group.name, group.gid);
 	for (char **member = group.members; *member != NULL; member++)
-		used += snprintf(text + used, sizeof(text) - (size_t)used,
-		    " %s", *member);
+		used += snprintf(
+		    text + used, sizeof(text) - (size_t)used, " %s", *member);
 	return text;
 }
 
@@ -734,9 +731,9 @@ person_text(const struct da_view *view, const char *name, uint32_t uid)
 	struct da_account account;
 
 	if ((name != NULL ? da_reader_find_name(
-		 view, name, buffer, sizeof(buffer), &account)
-			  : da_reader_find_uid(
-		 view, uid, buffer, sizeof(buffer), &account)) != DA_OK)
+				view, name, buffer, sizeof(buffer), &account)
+			  : da_reader_find_uid(view, uid, buffer,
+				sizeof(buffer), &account)) != DA_OK)
 		return "-";
 	(void)snprintf(text, sizeof(text), "%s %u %u %s", account.name,
 	    account.uid, account.gid, account.gecos);
@@ -754,8 +751,8 @@ gids_text(const struct da_view *view, const char *name)
 	text[0] = '\0';
 	da_reader_find_gids(view, name, &gids);
 	while (da_reader_next_gid(view, name, &gids, &gid))
-		used += snprintf(text + used, sizeof(text) - (size_t)used,
-		    " %u", gid);
+		used += snprintf(
+		    text + used, sizeof(text) - (size_t)used, " %u", gid);
 	return text;
 }
 
@@ -765,40 +762,31 @@ test_two_levels(void **state)
 	static const struct person local_people[] = {
 	    {"here", 2000000001, 2000000001, false},
 	    {"both", 2000000002, 2000000002, false},
-	    {"gone", 2000000003, 2000000003, true},
-	    {0}};
+	    {"gone", 2000000003, 2000000003, true}, {0}};
 	static const struct group local_groups[] = {
 	    {"ops", 5000, {"alice", "here"}, false},
-	    {"dead", 5001, {NULL}, true},
-	    {"mine", 5002, {"here"}, false},
-	    {0}};
+	    {"dead", 5001, {NULL}, true}, {"mine", 5002, {"here"}, false}, {0}};
 	static const struct memberships local_memberships[] = {
 	    {"here", {5000, 5002}}, {"alice", {5000}}, {0}};
 	static const struct person dir_people[] = {
-	    {"alice", 10001, 10001, false},
-	    {"bob", 10002, 6000, false},
-	    {"both", 10003, 10003, false},	       /* name is here */
-	    {"thief", 2000000001, 2000000001, false},  /* number is here */
-	    {"gone", 2000000003, 2000000003, false},   /* removed here */
-	    {"sneak", 10004, 2000000001, false},       /* a private group */
-	    {"carol", 10005, 5000, false},	       /* a merged group */
-	    {"mallory", 10006, 5002, false},	       /* not the same */
+	    {"alice", 10001, 10001, false}, {"bob", 10002, 6000, false},
+	    {"both", 10003, 10003, false},            /* name is here */
+	    {"thief", 2000000001, 2000000001, false}, /* number is here */
+	    {"gone", 2000000003, 2000000003, false},  /* removed here */
+	    {"sneak", 10004, 2000000001, false},      /* a private group */
+	    {"carol", 10005, 5000, false},            /* a merged group */
+	    {"mallory", 10006, 5002, false},          /* not the same */
 	    {"left", 10007, 10007, true},
-	    {"ops", 10008, 10008, false},	       /* a group here */
+	    {"ops", 10008, 10008, false}, /* a group here */
 	    {0}};
 	static const struct group dir_groups[] = {
 	    {"ops", 5000, {"bob", "here"}, false},
-	    {"dead", 5001, {"alice"}, false},
-	    {"other", 5002, {"alice"}, false},
+	    {"dead", 5001, {"alice"}, false}, {"other", 5002, {"alice"}, false},
 	    {"staff", 6000, {"alice", "gone"}, false},
-	    {"here", 6001, {"alice"}, false},
-	    {0}};
+	    {"here", 6001, {"alice"}, false}, {0}};
 	static const struct memberships dir_memberships[] = {
-	    {"alice", {5001, 5002, 6000, 2000000001}},
-	    {"bob", {5000}},
-	    {"here", {5000, 6000}},
-	    {"gone", {6000}},
-	    {0}};
+	    {"alice", {5001, 5002, 6000, 2000000001}}, {"bob", {5000}},
+	    {"here", {5000, 6000}}, {"gone", {6000}}, {0}};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	char buffer[256];
 	struct da_account account;
@@ -807,8 +795,8 @@ test_two_levels(void **state)
 	size_t people = 0, groups = 0;
 
 	(void)state;
-	build(DA_FORMAT_ACCOUNTS, local_people, local_groups,
-	    local_memberships);
+	build(
+	    DA_FORMAT_ACCOUNTS, local_people, local_groups, local_memberships);
 	build(DA_FORMAT_DIRECTORY, dir_people, dir_groups, dir_memberships);
 	assert_int_equal(da_view_open(&folder.paths, &view), DA_OK);
 
@@ -816,10 +804,10 @@ test_two_levels(void **state)
 	    "here 2000000001 2000000001 accounts.cdb");
 	assert_string_equal(person_text(&view, NULL, 2000000001),
 	    "here 2000000001 2000000001 accounts.cdb");
-	assert_string_equal(person_text(&view, "alice", 0),
-	    "alice 10001 10001 directory.cdb");
-	assert_string_equal(person_text(&view, NULL, 10002),
-	    "bob 10002 6000 directory.cdb");
+	assert_string_equal(
+	    person_text(&view, "alice", 0), "alice 10001 10001 directory.cdb");
+	assert_string_equal(
+	    person_text(&view, NULL, 10002), "bob 10002 6000 directory.cdb");
 	assert_string_equal(person_text(&view, "both", 0),
 	    "both 2000000002 2000000002 accounts.cdb");
 	assert_string_equal(person_text(&view, NULL, 10003), "-");
@@ -827,8 +815,8 @@ test_two_levels(void **state)
 	assert_string_equal(person_text(&view, "gone", 0), "-");
 	assert_string_equal(person_text(&view, NULL, 2000000003), "-");
 	assert_string_equal(person_text(&view, "sneak", 0), "-");
-	assert_string_equal(person_text(&view, "carol", 0),
-	    "carol 10005 5000 directory.cdb");
+	assert_string_equal(
+	    person_text(&view, "carol", 0), "carol 10005 5000 directory.cdb");
 	assert_string_equal(person_text(&view, "mallory", 0), "-");
 	assert_string_equal(person_text(&view, "left", 0), "-");
 	assert_string_equal(person_text(&view, "ops", 0), "-");
@@ -844,8 +832,7 @@ test_two_levels(void **state)
 	assert_string_equal(
 	    group_text(&view, "staff", 0), "staff 6000: alice gone");
 	/* Private groups; a person without one. */
-	assert_string_equal(
-	    group_text(&view, "here", 0), "here 2000000001:");
+	assert_string_equal(group_text(&view, "here", 0), "here 2000000001:");
 	assert_string_equal(group_text(&view, NULL, 6001), "-");
 	assert_string_equal(group_text(&view, NULL, 10001), "alice 10001:");
 	assert_string_equal(group_text(&view, "bob", 0), "-");
@@ -861,13 +848,16 @@ test_two_levels(void **state)
 	assert_string_equal(gids_text(&view, "a:b"), "");
 
 	for (position = 0; da_reader_next_person(&view, &position, buffer,
-	    sizeof(buffer), &account) == DA_OK; people++)
-		assert_int_equal(da_reader_next_person(&view,
-		    &(uint64_t){position}, buffer, 0, &account),
+			       sizeof(buffer), &account) == DA_OK;
+	     people++)
+		assert_int_equal(
+		    da_reader_next_person(
+			&view, &(uint64_t){position}, buffer, 0, &account),
 		    people == 4 ? DA_E_ABSENT : DA_E_RANGE);
 	assert_int_equal(people, 5); /* here both alice bob carol */
 	for (position = 0; da_reader_next_group(&view, &position, buffer,
-	    sizeof(buffer), &group) == DA_OK; groups++)
+			       sizeof(buffer), &group) == DA_OK;
+	     groups++)
 		;
 	assert_int_equal(groups, 6); /* here both ops mine alice staff */
 }
@@ -876,11 +866,9 @@ test_two_levels(void **state)
 static void
 test_directory_collisions(void **state)
 {
-	static const struct person people[] = {
-	    {"alice", 10001, 10001, false},
+	static const struct person people[] = {{"alice", 10001, 10001, false},
 	    {"bob", 2000000001, 2000000001, false},
-	    {"left", 2000000005, 2000000005, true},
-	    {0}};
+	    {"left", 2000000005, 2000000005, true}, {0}};
 	static const struct group groups[] = {
 	    {"ops", 2000000002, {NULL}, false}, {0}};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
@@ -891,8 +879,7 @@ test_directory_collisions(void **state)
 	build(DA_FORMAT_DIRECTORY, people, groups, NULL);
 	before = generation();
 	entry.uid = 10001;
-	assert_int_equal(
-	    da_account_add(&folder.paths, &entry, &diag), DA_OK);
+	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
 	assert_int_equal(generation(), before);
 	assert_int_equal(add("alice"), DA_E_COLLISION);
 	entry = entry_of("carol");
@@ -924,8 +911,7 @@ test_compose_refuses(void **state)
 	    {.name = "g", .members = unsorted, .count = 2, .gid = 5000},
 	    {.name = "g", .members = twice, .count = 2, .gid = 5000},
 	    {.name = "g", .members = bad, .count = 1, .gid = 5000},
-	    {.name = "G", .gid = 5000},
-	    {.name = "g", .gid = 0},
+	    {.name = "G", .gid = 5000}, {.name = "g", .gid = 0},
 	    {.name = "g", .gid = 65534}};
 	const uint32_t gid = 999;
 	const struct da_compose_person person = {.name = "a",
@@ -937,8 +923,9 @@ test_compose_refuses(void **state)
 	struct da_build build;
 
 	(void)state;
-	assert_int_equal(da_build_open(&build, &folder.paths,
-	    DA_FORMAT_DIRECTORY, &diag), DA_OK);
+	assert_int_equal(
+	    da_build_open(&build, &folder.paths, DA_FORMAT_DIRECTORY, &diag),
+	    DA_OK);
 	assert_int_equal(da_build_begin(&build, &diag), DA_OK);
 	for (size_t i = 0; i < DA_ARRAY_LEN(groups); i++)
 		assert_int_equal(
@@ -977,8 +964,8 @@ plant(const char *bytes, size_t len)
 	int fd;
 
 	(void)unlink(in_state(DA_FORMAT_ACCOUNTS));
-	fd = open(in_state(DA_FORMAT_ACCOUNTS), O_WRONLY | O_CREAT | O_EXCL,
-	    0644);
+	fd = open(
+	    in_state(DA_FORMAT_ACCOUNTS), O_WRONLY | O_CREAT | O_EXCL, 0644);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
 	(void)close(fd);
@@ -999,8 +986,8 @@ exercise(struct da_database *db)
 		static const char *const names[] = {
 		    "alice", "bob", "ops", "nobody-here"};
 
-		if (da_reader_find_name(&view, names[i], buffer,
-			sizeof(buffer), &account) == DA_OK) {
+		if (da_reader_find_name(&view, names[i], buffer, sizeof(buffer),
+			&account) == DA_OK) {
 			assert_string_equal(account.name, names[i]);
 			assert_true(da_account_id_is_usable(account.uid));
 			assert_true(da_account_id_is_usable(account.gid));
@@ -1009,15 +996,14 @@ exercise(struct da_database *db)
 		}
 		(void)group_text(&view, names[i], 0);
 		(void)gids_text(&view, names[i]);
-		(void)person_text(
-		    &view, NULL, da_account_uid_hash(names[i]));
+		(void)person_text(&view, NULL, da_account_uid_hash(names[i]));
 	}
 	(void)group_text(&view, NULL, 5000);
 	for (position = 0; da_reader_next_person(&view, &position, buffer,
-	    sizeof(buffer), &account) == DA_OK;)
+			       sizeof(buffer), &account) == DA_OK;)
 		assert_int_equal(da_account_name_check(account.name), DA_OK);
 	for (position = 0; da_reader_next_group(&view, &position, buffer,
-	    sizeof(buffer), &group) == DA_OK;)
+			       sizeof(buffer), &group) == DA_OK;)
 		assert_int_equal(da_account_name_check(group.name), DA_OK);
 	(void)da_reader_may_enumerate(&view);
 	DA_IGNORE(da_stranger_find(&view, &folder.paths, "stranger", false,
@@ -1058,8 +1044,8 @@ make_image(void)
 	hashed[0].uid = hashed[0].gid = da_account_uid_hash("alice");
 	hashed[1].uid = hashed[1].gid = da_account_uid_hash("bob");
 	build(DA_FORMAT_ACCOUNTS, hashed, groups, memberships);
-	assert_int_equal(da_account_set_policy(
-	    &folder.paths, &open_policy, &diag), DA_OK);
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &open_policy, &diag), DA_OK);
 	load_image();
 }
 
@@ -1250,8 +1236,7 @@ test_dead_writer(void **state)
 	before = generation();
 	fd = open(in_state(DA_FORMAT_GENERATION), O_WRONLY);
 	assert_true(fd >= 0);
-	assert_int_equal(
-	    write(fd, &(uint64_t){before - 1}, sizeof(before)), 8);
+	assert_int_equal(write(fd, &(uint64_t){before - 1}, sizeof(before)), 8);
 	(void)close(fd);
 	assert_int_equal(add("bob"), DA_OK);
 	assert_int_equal(generation(), before);
@@ -1351,6 +1336,7 @@ static void
 test_concurrent_writers(void **state)
 {
 	enum { WRITERS = 6, PEOPLE = 15 };
+
 	pid_t pids[WRITERS];
 	char name[24];
 
@@ -1398,14 +1384,15 @@ test_view_and_generation(void **state)
 	assert_true(da_view_is_fresh(&view));
 	assert_int_equal(add("bob"), DA_OK);
 	assert_false(da_view_is_fresh(&view));
-	assert_int_equal(da_reader_find_name(&view, "alice", buffer,
-	    sizeof(buffer), &account), DA_OK);
-	assert_int_equal(da_reader_find_name(&view, "bob", buffer,
-	    sizeof(buffer), &account), DA_E_ABSENT);
+	assert_int_equal(da_reader_find_name(
+			     &view, "alice", buffer, sizeof(buffer), &account),
+	    DA_OK);
+	assert_int_equal(
+	    da_reader_find_name(&view, "bob", buffer, sizeof(buffer), &account),
+	    DA_E_ABSENT);
 }
 
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
 main(void)

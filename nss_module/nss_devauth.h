@@ -23,23 +23,23 @@
  * (The GNU C Library, "NSS Module Function Internals"). */
 DA_EXPORT enum nss_status _nss_devauth_getpwnam_r(const char *name,
     struct passwd *result, char *buffer, size_t size, int *errnop);
-DA_EXPORT enum nss_status _nss_devauth_getpwuid_r(uid_t uid,
-    struct passwd *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getpwuid_r(
+    uid_t uid, struct passwd *result, char *buffer, size_t size, int *errnop);
 DA_EXPORT enum nss_status _nss_devauth_setpwent(int stay_open);
-DA_EXPORT enum nss_status _nss_devauth_getpwent_r(struct passwd *result,
-    char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getpwent_r(
+    struct passwd *result, char *buffer, size_t size, int *errnop);
 DA_EXPORT enum nss_status _nss_devauth_endpwent(void);
 
 DA_EXPORT enum nss_status _nss_devauth_getgrnam_r(const char *name,
     struct group *result, char *buffer, size_t size, int *errnop);
-DA_EXPORT enum nss_status _nss_devauth_getgrgid_r(gid_t gid,
-    struct group *result, char *buffer, size_t size, int *errnop);
-DA_EXPORT enum nss_status _nss_devauth_initgroups_dyn(const char *user,
-    gid_t group, long int *start, long int *size, gid_t **groupsp,
-    long int limit, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getgrgid_r(
+    gid_t gid, struct group *result, char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status
+_nss_devauth_initgroups_dyn(const char *user, gid_t group, long int *start,
+    long int *size, gid_t **groupsp, long int limit, int *errnop);
 DA_EXPORT enum nss_status _nss_devauth_setgrent(int stay_open);
-DA_EXPORT enum nss_status _nss_devauth_getgrent_r(struct group *result,
-    char *buffer, size_t size, int *errnop);
+DA_EXPORT enum nss_status _nss_devauth_getgrent_r(
+    struct group *result, char *buffer, size_t size, int *errnop);
 DA_EXPORT enum nss_status _nss_devauth_endgrent(void);
 
 /*

@@ -43,8 +43,8 @@ uint32_t da_account_uid_hash(const char *name);
 /* Whether /etc/passwd itself has the name (read directly, not through NSS):
  * such an account is local and passes. DA_E_SYS when the file cannot be read,
  * DA_E_NOMEM. */
-enum da_err da_account_is_local(const struct da_paths *paths,
-    const char *name, bool *ret) DA_MUST_CHECK;
+enum da_err da_account_is_local(
+    const struct da_paths *paths, const char *name, bool *ret) DA_MUST_CHECK;
 
 /* A person as the database knows it; strings point into the caller's buffer. */
 struct da_account {

@@ -39,20 +39,20 @@ enum da_err da_build_open(struct da_build *build, const struct da_paths *paths,
     const char *name, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Starts the new file. DA_E_SYS. */
-enum da_err da_build_begin(struct da_build *build, struct da_diag *diag)
-    DA_MUST_CHECK;
+enum da_err
+da_build_begin(struct da_build *build, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Adds a record, of an older file or newly composed. Those that only point at
  * others or describe the file are left out, for they are made anew. DA_E_RANGE
  * (it breaks a rule of record.h; nothing was added), DA_E_NOMEM, DA_E_SYS
  * (cannot write; the build is lost). */
-enum da_err da_build_put_cell(struct da_build *build,
-    const struct da_cell *cell) DA_MUST_CHECK;
+enum da_err da_build_put_cell(
+    struct da_build *build, const struct da_cell *cell) DA_MUST_CHECK;
 
 /* Puts the new file in the place of the old one and tells the readers.
  * DA_E_SYS. */
-enum da_err da_build_commit(struct da_build *build, struct da_diag *diag)
-    DA_MUST_CHECK;
+enum da_err
+da_build_commit(struct da_build *build, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Drops what was not committed, gives up the lock. For DA_CLEANUP, after
  * da_build_open() has been called, whatever it said. */

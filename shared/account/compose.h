@@ -31,8 +31,8 @@ struct da_compose_group {
  * twice. Errors of da_build_put_cell(). */
 enum da_err da_compose_person(struct da_build *build,
     const struct da_compose_person *person) DA_MUST_CHECK;
-enum da_err da_compose_group(struct da_build *build,
-    const struct da_compose_group *group) DA_MUST_CHECK;
+enum da_err da_compose_group(
+    struct da_build *build, const struct da_compose_group *group) DA_MUST_CHECK;
 enum da_err da_compose_gids(struct da_build *build, const char *name,
     const uint32_t *gids, uint32_t count) DA_MUST_CHECK;
 enum da_err da_compose_policy(struct da_build *build,

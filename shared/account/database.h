@@ -39,9 +39,9 @@ void da_database_closep(int *fd);
 /* Opens a file of a trusted folder: a regular file of this owner, written by
  * nobody else, no link. Maps it with *ret_size. DA_E_ABSENT, DA_E_SYS (errno
  * EPERM: not to be trusted; EBADMSG: below size_min or above size_max). */
-enum da_err da_database_map(int dirfd, const char *name, uid_t owner,
-    size_t size_min, size_t size_max, const void **ret_bytes,
-    size_t *ret_size) DA_MUST_CHECK;
+enum da_err
+da_database_map(int dirfd, const char *name, uid_t owner, size_t size_min,
+    size_t size_max, const void **ret_bytes, size_t *ret_size) DA_MUST_CHECK;
 
 /* Maps a database. A missing file is an empty one and DA_OK. DA_E_SYS as
  * above, EBADMSG also when it is no database of ours. */
@@ -52,9 +52,9 @@ enum da_err da_database_open(int dirfd, const char *name, uid_t owner,
 void da_database_close(struct da_database *database);
 
 /* Finds the first record with this kind and the rest of the key. */
-bool da_database_find(const struct da_database *database,
-    enum da_format_kind kind, const void *rest, size_t len,
-    struct da_cell *ret);
+bool
+da_database_find(const struct da_database *database, enum da_format_kind kind,
+    const void *rest, size_t len, struct da_cell *ret);
 
 /* Finds the p or g record that the u or i record of this number points at. */
 bool da_database_find_id(const struct da_database *database,
@@ -67,7 +67,7 @@ bool da_database_knows(const struct da_database *database, const char *name,
 
 /* The record at a position; false at the end of the records and where no
  * record fits. Start with DA_FORMAT_TABLES_SIZE, go on with ret->next. */
-bool da_database_at(const struct da_database *database, uint32_t position,
-    struct da_cell *ret);
+bool da_database_at(
+    const struct da_database *database, uint32_t position, struct da_cell *ret);
 
 #endif

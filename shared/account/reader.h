@@ -43,19 +43,18 @@ struct da_reader_gids {
 	bool directory;
 };
 
-void da_reader_find_gids(const struct da_view *view, const char *name,
-    struct da_reader_gids *ret);
+void da_reader_find_gids(
+    const struct da_view *view, const char *name, struct da_reader_gids *ret);
 bool da_reader_next_gid(const struct da_view *view, const char *name,
     struct da_reader_gids *gids, uint32_t *ret) DA_MUST_CHECK;
 
 /* Everybody, every group; start with the position 0. DA_E_ABSENT after the
  * last. On DA_E_RANGE the position stays. */
-enum da_err da_reader_next_person(const struct da_view *view,
-    uint64_t *position, char *buffer, size_t size, struct da_account *ret)
-    DA_MUST_CHECK;
-enum da_err da_reader_next_group(const struct da_view *view,
-    uint64_t *position, char *buffer, size_t size, struct da_group *ret)
-    DA_MUST_CHECK;
+enum da_err
+da_reader_next_person(const struct da_view *view, uint64_t *position,
+    char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
+enum da_err da_reader_next_group(const struct da_view *view, uint64_t *position,
+    char *buffer, size_t size, struct da_group *ret) DA_MUST_CHECK;
 
 /* Whether the policy lets everybody list everybody. */
 bool da_reader_may_enumerate(const struct da_view *view);

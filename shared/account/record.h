@@ -50,15 +50,15 @@ struct da_record_policy {
 /* False unless the record is of that kind, has the length that it says, usable
  * ids and a name that keeps the rule. The results borrow from the cell; they
  * are undefined after false. */
-bool da_record_read_person(
-    const struct da_cell *cell, struct da_record_person *ret);
+bool
+da_record_read_person(const struct da_cell *cell, struct da_record_person *ret);
 /* The same for a cell that was found by a name which keeps the rule. */
 bool da_record_read_named_person(
     const struct da_cell *cell, struct da_record_person *ret);
-bool da_record_read_group(
-    const struct da_cell *cell, struct da_record_group *ret);
-bool da_record_read_policy(
-    const struct da_cell *cell, struct da_record_policy *ret);
+bool
+da_record_read_group(const struct da_cell *cell, struct da_record_group *ret);
+bool
+da_record_read_policy(const struct da_cell *cell, struct da_record_policy *ret);
 
 /* The rules of the texts, for the writer. 0x20..0x7e without ':', which ends a
  * field of /etc/passwd. */

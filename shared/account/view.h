@@ -15,7 +15,7 @@ struct da_paths;
 
 struct da_view {
 	const uint64_t *counter; /* mapped, changes under us */
-	uint64_t generation;	 /* the counter when the files were opened */
+	uint64_t generation;     /* the counter when the files were opened */
 	struct da_database accounts;
 	struct da_database directory;
 };
@@ -23,8 +23,8 @@ struct da_view {
 /* Maps the databases for the caller alone. Some 15 system calls, no
  * cancellation point. DA_E_ABSENT (nothing was ever set up here), DA_E_SYS
  * (cannot be read or trusted, or is damaged: nobody can say who exists). */
-enum da_err da_view_open(const struct da_paths *paths, struct da_view *ret)
-    DA_MUST_CHECK;
+enum da_err
+da_view_open(const struct da_paths *paths, struct da_view *ret) DA_MUST_CHECK;
 
 /* Unmaps. A zeroed view is fine. errno is kept. */
 void da_view_close(struct da_view *view);

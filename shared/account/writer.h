@@ -27,7 +27,7 @@ struct da_paths;
 /* One person. The private group of the same name and number is implied. */
 struct da_account_entry {
 	const char *name;  /* passes da_account_name_check() */
-	uint32_t uid;	   /* in DA_ACCOUNT_UID_MIN..MAX; gid is the same */
+	uint32_t uid;      /* in DA_ACCOUNT_UID_MIN..MAX; gid is the same */
 	const char *gecos; /* printable ASCII without ':' , may be "" */
 	const char *home;  /* absolute, not "/", no "..", no ':' */
 	const char *shell; /* absolute, no "..", no ':' */
@@ -36,7 +36,7 @@ struct da_account_entry {
 /* What NSS needs to answer for somebody who never logged in here. */
 struct da_account_policy {
 	bool first_login; /* false: never-seen names do not exist */
-	bool enumerate;	  /* getpwent() and getgrent() list everybody */
+	bool enumerate;   /* getpwent() and getgrent() list everybody */
 	const char *home; /* template: %u = name */
 	const char *shell;
 	/* The only names that can succeed, separated by spaces; "" = the access
@@ -68,7 +68,6 @@ enum da_err da_account_restore(const struct da_paths *paths, const char *name,
  * Returns without writing when nothing would change. DA_E_RANGE (a field
  * breaks its rule). */
 enum da_err da_account_set_policy(const struct da_paths *paths,
-    const struct da_account_policy *policy, struct da_diag *diag)
-    DA_MUST_CHECK;
+    const struct da_account_policy *policy, struct da_diag *diag) DA_MUST_CHECK;
 
 #endif

@@ -305,8 +305,8 @@ fits(const struct da_jwk *key, const struct header *header)
 {
 	if ((key->algorithms & header->algorithm) == 0)
 		return false;
-	/* Some providers name the key in the token but not in the set: such keys
-	 * are tried; the signature decides. */
+	/* Some providers name the key in the token but not in the set: such
+	 * keys are tried; the signature decides. */
 	if (header->kid == NULL || key->kid == NULL)
 		return true;
 	return strcmp(key->kid, header->kid) == 0;

@@ -7,15 +7,22 @@ import sys
 
 import pexpect
 
-from conftest import BUILD, ROOT
+import pytest
+
+import host
 from approve import Person
 
-DEMO = [sys.executable, os.path.join(ROOT, "tests", "support", "demo.py"),
-        os.path.join(BUILD, "stage")]
+
+@pytest.fixture
+def demo(build):
+    """The command line behind tests/demo."""
+    program = os.path.join(os.path.dirname(host.__file__), "demo.py")
+    return [sys.executable, program, os.path.join(build, "stage")]
 
 
-def test_automatic():
-    result = subprocess.run([*DEMO, "--auto"], capture_output=True, text=True,
+
+def test_automatic(demo):
+    result = subprocess.run([*demo, "--auto"], capture_output=True, text=True,
                             stdin=subprocess.DEVNULL, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "The first login works." in result.stdout
@@ -26,9 +33,9 @@ def test_automatic():
     assert result.stderr == ""
 
 
-def test_with_a_person(tmp_path):
+def test_with_a_person(demo):
     """What somebody who tries it types, in the browser and at the prompt."""
-    child = pexpect.spawn(DEMO[0], DEMO[1:], encoding="utf-8", timeout=30,
+    child = pexpect.spawn(demo[0], demo[1:], encoding="utf-8", timeout=30,
                           dimensions=(50, 100))
     child.expect(r"import (\S+)")
     ca_file = child.match.group(1)

@@ -2,34 +2,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 
 #define TITLE_MAX 4096
+/* sshd's connection is among its first descriptors. */
+#define CONNECTION_MAX 64
+/* How long the death of sshd's monitor may go unnoticed. */
+#define TICK_MS 300
 
-bool
-da_host_program_is_sshd_conversation(void)
+/* The process title, without the NULs that setproctitle() leaves behind it. */
+static bool
+read_title(char *ret, size_t size)
 {
-	static const char mark[] = " [pam]";
 	DA_CLEANUP(da_file_closep)
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char title[TITLE_MAX];
 	ssize_t len;
 
 	if (fd < 0)
 		return false;
 	do {
-		len = read(fd, title, sizeof(title));
+		len = read(fd, ret, size - 1);
 	} while (len < 0 && errno == EINTR);
-	/* setproctitle() leaves the rest of the old arguments as NULs. */
-	while (len > 0 && title[len - 1] == '\0')
+	while (len > 0 && ret[len - 1] == '\0')
 		len--;
-	return len >= (ssize_t)sizeof(mark) - 1 &&
-	    memcmp(title + len - (sizeof(mark) - 1), mark, sizeof(mark) - 1) ==
-	    0;
+	if (len <= 0)
+		return false;
+	ret[len] = '\0';
+	/* Arguments are separated by NULs; a title is one text, the last. */
+	while (len > 0 && ret[len - 1] != '\0')
+		len--;
+	memmove(ret, ret + len, strlen(ret + len) + 1);
+	return true;
+}
+
+enum da_host_sshd
+da_host_program_sshd(const char *user)
+{
+	static const char mark[] = " [pam]";
+	char title[TITLE_MAX];
+	size_t len;
+	const char *name;
+
+	if (!read_title(title, sizeof(title)))
+		return DA_HOST_SSHD_OTHER;
+	len = strlen(title);
+	if (len < sizeof(mark) ||
+	    strcmp(title + len - (sizeof(mark) - 1), mark) != 0)
+		return DA_HOST_SSHD_OTHER;
+	title[len - (sizeof(mark) - 1)] = '\0';
+	name = strrchr(title, ' ');
+	name = name != NULL ? name + 1 : title;
+	return strcmp(name, user) == 0 ? DA_HOST_SSHD_CONVERSATION
+				       : DA_HOST_SSHD_NOT_ADMITTED;
 }
 
 bool
@@ -43,4 +74,57 @@ da_host_program_has_terminal(unsigned int *ret_rows)
 		return false;
 	*ret_rows = ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
 	return true;
+}
+
+static bool
+is_network_connection(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+	    (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+}
+
+void
+da_host_program_watch(bool is_sshd, struct da_host_watch *ret)
+{
+	int saved = errno;
+
+	*ret = (struct da_host_watch){.connection = -1};
+	if (!is_sshd)
+		return;
+	ret->parent = getppid();
+	for (int fd = 0; fd < CONNECTION_MAX && ret->connection < 0; fd++) {
+		if (is_network_connection(fd))
+			ret->connection = fd;
+	}
+	errno = saved;
+}
+
+enum da_err
+da_host_program_wait(
+    const struct da_host_watch *watch, int socket, int64_t deadline_mono_ms)
+{
+	for (;;) {
+		struct pollfd fds[2] = {
+		    {.fd = socket, .events = POLLIN},
+		    {.fd = watch->connection, .events = POLLRDHUP},
+		};
+		int64_t left = deadline_mono_ms - da_clock_mono_ms();
+
+		if (left <= 0)
+			return DA_E_TIMEOUT;
+		if (watch->parent != 0 && left > TICK_MS)
+			left = TICK_MS;
+		if (poll(fds, 2, left > 60000 ? 60000 : (int)left) < 0 &&
+		    errno != EINTR)
+			return DA_E_SYS;
+		/* Gone beats an answer: nobody would see it. */
+		if (fds[1].revents != 0 ||
+		    (watch->parent != 0 && getppid() != watch->parent))
+			return DA_E_CANCELLED;
+		if (fds[0].revents != 0)
+			return DA_OK;
+	}
 }

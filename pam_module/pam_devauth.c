@@ -163,8 +163,12 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 	unsigned int rows = 0;
 
 	if ((request->flags & DA_REQUEST_REMOTE) != 0) {
-		if (da_host_program_is_sshd_conversation())
+		enum da_host_sshd kind = da_host_program_sshd(request->user);
+
+		if (kind != DA_HOST_SSHD_OTHER)
 			request->flags |= DA_REQUEST_READABLE;
+		if (kind == DA_HOST_SSHD_NOT_ADMITTED)
+			request->flags |= DA_REQUEST_NOT_ADMITTED;
 		if (key_was_proved(pamh))
 			request->flags |= DA_REQUEST_PUBKEY_PROVED;
 		return;
@@ -175,6 +179,26 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 		request->flags &= ~DA_REQUEST_QR;
 	if (strcmp(request->service, "login") == 0)
 		request->flags |= DA_REQUEST_LOGIN_60S;
+}
+
+/* Waits for the broker's next message, as long as the person is there. */
+static enum da_err
+hear(int socket, uint8_t *state, const struct da_wire_request *request,
+    int64_t deadline_mono_ms, enum da_wire_type *ret_type,
+    struct da_wire_code *ret_code, struct da_wire_result *ret_result)
+{
+	struct da_host_watch watch;
+	enum da_err err;
+
+	da_host_program_watch(
+	    (request->flags & DA_REQUEST_REMOTE) != 0, &watch);
+	err = da_host_program_wait(&watch, socket, deadline_mono_ms);
+	if (err == DA_E_CANCELLED)
+		return err;
+	if (err != DA_OK)
+		return DA_E_BROKER;
+	return da_broker_recv(socket, state, request, deadline_mono_ms,
+	    ret_type, ret_code, ret_result);
 }
 
 /* Asks a broker and brings back its last word. *ret_result is filled whenever
@@ -197,8 +221,8 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
 	/* A broker that is already gone may have said why. */
 	if (err == DA_OK || err == DA_E_CLOSED)
-		err = da_broker_recv(socket, &state, request, deadline_mono_ms,
-		    &got, &code, ret_result);
+		err = hear(socket, &state, request, deadline_mono_ms, &got,
+		    &code, ret_result);
 	if (err == DA_OK && got == DA_WIRE_CODE) {
 		struct da_wire_confirm confirm;
 
@@ -213,9 +237,11 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		/* It may have answered and gone while the person read. */
 		DA_IGNORE(da_wire_send(socket, DA_WIRE_CONFIRM, &confirm,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS));
-		err = da_broker_recv(socket, &state, request, deadline_mono_ms,
-		    &got, &code, ret_result);
+		err = hear(socket, &state, request, deadline_mono_ms, &got,
+		    &code, ret_result);
 	}
+	if (err == DA_E_CANCELLED)
+		return err;
 	if (err != DA_OK) {
 		pam_syslog(pamh, LOG_ERR, "no answer from %s: %s",
 		    da_paths.broker, da_err_reason(err));

@@ -107,6 +107,12 @@ check_hopeless(struct da_transaction *transaction)
 	} else if (err != DA_E_ABSENT) {
 		return err == DA_E_SYNTAX ? DA_E_SYS : err;
 	}
+	if ((request->flags & DA_REQUEST_NOT_ADMITTED) != 0) {
+		da_diag_set(&transaction->diag,
+		    "sshd admits nobody of that name (AllowUsers, DenyGroups, "
+		    "...)");
+		return DA_E_UNKNOWN_USER;
+	}
 	if ((request->flags & DA_REQUEST_READABLE) == 0) {
 		da_diag_set(&transaction->diag,
 		    "nobody could read the code "

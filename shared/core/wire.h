@@ -53,7 +53,8 @@ enum da_client_auth {
 #define DA_REQUEST_LOGIN_60S 128u   /* login(1), which gives up after 60 s */
 #define DA_REQUEST_DEBUG 256u       /* explain decisions in the log */
 #define DA_REQUEST_CONSUME 512u     /* account: no session phase will follow */
-#define DA_REQUEST_ALL 1023u
+#define DA_REQUEST_NOT_ADMITTED 1024u /* the host lets nobody in as this */
+#define DA_REQUEST_ALL 2047u
 
 /* A transaction succeeds when RESULT says DA_OK *and* carries this: no single
  * flipped bit and no zeroed memory lets anybody in. */

@@ -230,8 +230,17 @@ class Host:
     # Looking at the host
 
     def log(self):
-        with open(self.log_path, encoding="utf-8") as file:
-            return file.read()
+        """What was logged until now: a mark of ours overtakes nothing."""
+        mark = f"mark-{time.monotonic_ns()}"
+        self.run("logger", mark, check=True)
+
+        def whole():
+            with open(self.log_path, encoding="utf-8") as file:
+                text = file.read()
+            return text if mark in text else None
+
+        lines = wait_until(whole, what="the log").splitlines(keepends=True)
+        return "".join(line for line in lines if ": mark-" not in line)
 
     def audit(self):
         """The audit lines so far: a dict each."""

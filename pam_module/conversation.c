@@ -12,6 +12,8 @@
 /* PAM_MAX_MSG_SIZE counts the NUL. */
 #define MESSAGE_SIZE PAM_MAX_MSG_SIZE
 #define QR_INDENT "    "
+/* Messages below the QR code: blank, heading, address, code, hint, prompt. */
+#define LINES_BELOW 6
 
 struct page {
 	char text[PAM_MAX_NUM_MSG][MESSAGE_SIZE];
@@ -63,8 +65,7 @@ add_qr(struct page *page, const char *qr)
 		size_t need = len + sizeof(QR_INDENT) + 1;
 
 		if (message == NULL || used + need >= MESSAGE_SIZE) {
-			/* The prompt needs two messages more. */
-			message = page->count < PAM_MAX_NUM_MSG - 2
+			message = page->count < PAM_MAX_NUM_MSG - LINES_BELOW
 			    ? add(page, PAM_TEXT_INFO)
 			    : NULL;
 			used = 0;
@@ -82,13 +83,20 @@ add_qr(struct page *page, const char *qr)
 		page->count = start;
 }
 
-/* Both strings are printable ASCII: the wire's rules saw to it. */
+/* The QR code stands above the text: on a screen of 24 rows the top of it may
+ * scroll away, the address and the code never. Both are printable ASCII: the
+ * wire's rules saw to it. */
 static void
 format_page(struct page *page, const struct da_wire_request *request,
     const struct da_wire_code *code)
 {
 	char *line = add(page, PAM_TEXT_INFO);
 
+	if (code->qr.len > 0) {
+		(void)snprintf(line, MESSAGE_SIZE, "%s", DA_TEXT_SCAN);
+		add_qr(page, da_buf_text(&code->qr));
+		line = add(page, PAM_TEXT_INFO);
+	}
 	if (request->rhost[0] != '\0')
 		(void)snprintf(line, MESSAGE_SIZE, DA_TEXT_SIGN_IN_FROM,
 		    code->host, request->user, request->rhost);
@@ -103,12 +111,11 @@ format_page(struct page *page, const struct da_wire_request *request,
 	line = add(page, PAM_TEXT_INFO);
 	(void)snprintf(line, MESSAGE_SIZE, DA_TEXT_ENTER, code->user_code,
 	    code->good_until);
-	if (code->qr.len > 0)
-		add_qr(page, da_buf_text(&code->qr));
+	line = add(page, PAM_TEXT_INFO);
+	(void)snprintf(line, MESSAGE_SIZE, "%s",
+	    code->must_confirm != 0 ? DA_TEXT_EARLY : DA_TEXT_BY_ITSELF);
 	if (code->must_confirm == 0)
 		return;
-	line = add(page, PAM_TEXT_INFO);
-	(void)snprintf(line, MESSAGE_SIZE, "%s", DA_TEXT_EARLY);
 	line = add(page, PAM_PROMPT_ECHO_ON);
 	(void)snprintf(line, MESSAGE_SIZE, "%s", DA_TEXT_PROMPT);
 }

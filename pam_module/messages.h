@@ -16,12 +16,13 @@ struct da_wire_result;
 #define DA_TEXT_SIGN_IN_FROM "Sign in to %.120s as %s, from %.200s\n"
 #define DA_TEXT_SIGN_IN_ON "Sign in to %.120s as %s, on %s\n"
 #define DA_TEXT_SIGN_IN "Sign in to %.120s as %s\n"
+#define DA_TEXT_SCAN "Scan this, or open the address below it.\n"
 #define DA_TEXT_OPEN "    Open   %s"
-#define DA_TEXT_ENTER "    Enter  %-32s  good until %s\n"
+#define DA_TEXT_ENTER "    Enter  %-12s  good until %s\n"
 #define DA_TEXT_EARLY                                                          \
 	"If you press Enter early, the login waits for your approval."
 #define DA_TEXT_PROMPT "Press Enter once you have approved: "
-#define DA_TEXT_WAITING "Not approved yet. Waiting ..."
+#define DA_TEXT_BY_ITSELF "This goes on by itself once you have approved."
 #define DA_TEXT_SIGNED_IN "Signed in as %s."
 #define DA_TEXT_NO_PASSWORD                                                    \
 	"%s signs in at the identity provider and has no password on this "    \

@@ -72,14 +72,30 @@ $ ssh {USER}@localhost
     return status
 
 
-def automatic(host, idp, started):
+def approve(browser, steps, address, code, pictures):
+    """The person's part, in the browser."""
+    person = browser.person(USER, PASSWORD)
+    steps.last = time.monotonic()
+    person.open(address)
+    person.submit_code(code)
+    steps.done(f"{USER} opens {address} and types the code")
+    person.sign_in()
+    asked = ", ".join(f"{name.replace('_', ' ')} {value}"
+                      for name, value in person.read_confirmation().items())
+    steps.done(f"{USER} signs in with the password\n"
+               f"               what the page asks: {asked}")
+    browser.screenshot(os.path.join(pictures, "demo-confirm.png"))
+    steps.last = time.monotonic()
+    page = person.press("approve")
+    steps.done(f"{USER} presses Approve; the page says: {page.heading}")
+    browser.screenshot(os.path.join(pictures, "demo-approved.png"))
+    steps.last = time.monotonic()
+
+
+def log_in(host, browser, steps, pictures):
+    """The whole login; what the shell wrote."""
     import pexpect
 
-    print("\nWhat happened, step by step:\n")
-    steps = Steps()
-    before = host.run("getent", "passwd", USER).stdout
-    steps.done(f"nobody knows {USER} yet: getent finds "
-               f"{'nothing' if not before else before!r}")
     ssh = localhost(host.ssh_command(USER))
     child = pexpect.spawn(ssh[0], ssh[1:], encoding="utf-8", timeout=30,
                           dimensions=(50, 100),
@@ -91,12 +107,7 @@ def automatic(host, idp, started):
                            for line in screen.splitlines()) + "\n")
     code = re.search(r"Enter  (\S+)", screen).group(1)
     address = re.search(r"Open   (\S+)", screen).group(1)
-    steps.last = time.monotonic()
-    outcome = idp.person(USER, PASSWORD).approve(address, code)
-    asked = ", ".join(f"{name.replace('_', ' ')} {value}"
-                      for name, value in outcome.confirmation.items())
-    steps.done(f"{USER} opens {address}, signs in and approves\n"
-               f"               what the page asks: {asked}")
+    approve(browser, steps, address, code, pictures)
     child.send("\r")
     child.expect(r"Signed in as (\S+)\.")
     steps.done(f"Enter; the host answers: {child.after}")
@@ -111,6 +122,21 @@ def automatic(host, idp, started):
     child.send("exit\r")
     child.expect(pexpect.EOF)
     steps.done("logged out")
+    return shell
+
+
+def automatic(host, idp, started, pictures):
+    # Nobody but --auto needs it.
+    from browser import Browser
+
+    print("\nWhat happened, step by step:\n")
+    steps = Steps()
+    before = host.run("getent", "passwd", USER).stdout
+    steps.done(f"nobody knows {USER} yet: getent finds "
+               f"{'nothing' if not before else before!r}")
+    with Browser(idp.ca_file) as browser:
+        steps.done("Chromium has started; it trusts the provider's CA")
+        shell = log_in(host, browser, steps, pictures)
     after = host.run("getent", "passwd", USER).stdout.strip()
     print(f"      | {after}\n")
     state = idp.control.state()
@@ -118,6 +144,7 @@ def automatic(host, idp, started):
           f"{len(idp.control.violations())} of them against the RFCs.")
     print(f"  From the start of the provider to the end: "
           f"{time.monotonic() - started:.1f} s.")
+    print(f"  Pictures of the pages: {pictures}/demo-*.png")
     print("\n  What the host wrote into its log:\n")
     print_audit(host)
     ok = "uid=" in shell and after.startswith(USER + ":")
@@ -129,14 +156,17 @@ def main():
     parser = argparse.ArgumentParser(prog="tests/demo")
     parser.add_argument("stage", help=argparse.SUPPRESS)
     parser.add_argument("--auto", action="store_true",
-                        help="fill in the provider's pages by program")
+                        help="a real browser, but nobody in front of it")
     arguments = parser.parse_args()
+    pictures = os.path.relpath(
+        os.path.join(os.path.dirname(os.path.realpath(arguments.stage)),
+                     "screenshots"))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="devauth-idp-") as state:
         with Idp(state) as idp, Host(arguments.stage) as host:
             prepare(host, idp)
             if arguments.auto:
-                return automatic(host, idp, started)
+                return automatic(host, idp, started, pictures)
             return interactive(host, idp)
 
 

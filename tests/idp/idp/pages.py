@@ -6,6 +6,7 @@ Everything that comes from a host or a person goes through `esc`.
 import base64
 import hashlib
 import html
+import re
 import time
 
 from . import requester
@@ -48,8 +49,8 @@ body {
 }
 .brand {
   display: flex; align-items: center; justify-content: center; gap: .6rem;
-  padding: 1.5rem 1rem 1.125rem; font-weight: 600; color: var(--ink);
-  text-decoration: none;
+  padding: 1.25rem 1rem 1.125rem; font-weight: 600; color: var(--ink);
+  text-decoration: none; border-radius: 10px;
 }
 .brand svg { width: 1.75rem; height: 1.75rem; }
 .brand .tile { fill: var(--accent); }
@@ -60,14 +61,14 @@ main {
   border: 1px solid var(--line);
 }
 footer {
-  margin: auto auto 0; padding: 1.5rem 1rem; text-align: center;
+  margin: auto auto 0; padding: 1.25rem 1rem 1rem; text-align: center;
   font-size: .8125rem; color: var(--soft); text-wrap: balance;
 }
 h1 {
   margin: 0 0 .375rem; font-size: 1.5rem; line-height: 1.25;
-  letter-spacing: -.01em; overflow-wrap: anywhere;
+  letter-spacing: -.01em; overflow-wrap: anywhere; text-wrap: balance;
 }
-p { margin: 0 0 1rem; }
+p { margin: 0 0 1rem; overflow-wrap: anywhere; text-wrap: pretty; }
 .lead, .hint { color: var(--soft); }
 .lead b { color: var(--ink); }
 .hint { font-size: .875rem; margin: .5rem 0 0; }
@@ -99,7 +100,6 @@ button {
 }
 a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-[autofocus]:focus:not(input) { outline: 0; }
 form > .primary { margin-top: 1.5rem; }
 .buttons { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; }
 .problem {
@@ -155,10 +155,19 @@ dd.plain { font-weight: 400; }
 .badge.bad { background: var(--bad-well); color: var(--bad); }
 .badge.note { background: var(--warn-well); color: var(--warn); }
 .result { text-align: center; }
+.result p { text-wrap: balance; margin-bottom: .5rem; }
 .result p:last-child { margin-bottom: 0; }
+.result .next { margin-top: 1.25rem; }
+@media (min-width: 32.01rem) {
+  /* Some air above, where the page is short enough. */
+  body::before { content: ""; flex: 1 0 0; max-height: 10vh; }
+}
 @media (max-width: 32rem) {
-  .brand { padding: 1rem 1rem .75rem; }
-  main { padding: 1.25rem 1.25rem 1.5rem; border-radius: 0; border-width: 1px 0;
+  /* The page itself is the card. */
+  body { background: var(--card); }
+  .brand { padding: 1rem; border-bottom: 1px solid var(--line);
+    border-radius: 0; }
+  main { padding: 1.25rem 1.25rem 1.5rem; border: 0; border-radius: 0;
     box-shadow: none; }
   h1 { font-size: 1.375rem; }
   .facts div { grid-template-columns: 5rem 1fr; padding: .375rem .75rem; }
@@ -183,6 +192,11 @@ BADGES = {
 
 def esc(text):
     return html.escape(str(text), quote=True)
+
+
+def breakable(text):
+    """Escaped, and allowed to wrap where names and addresses have joints."""
+    return re.sub(r"(?<=[.:/@])", "<wbr>", esc(text))
 
 
 def document(kind, title, content):
@@ -232,6 +246,9 @@ def enter_code(session, typed="", wrong=False):
     hint = ("Continue only if your terminal shows the same code."
             if typed and not wrong else
             "As your terminal shows it. Capitals and dashes do not matter.")
+    # A code out of the address needs no typing, and a phone no keyboard.
+    focus_code, focus_button = (
+        ("", " autofocus") if typed and not wrong else (" autofocus", ""))
     return document("enter-code", "Enter code", f"""\
 <h1>Enter the code</h1>
 <p class="lead">Your terminal shows a code. It connects this page with the
@@ -241,11 +258,11 @@ sign-in that is waiting there.</p>
 {hidden(csrf=session.csrf)}
 <label for="user_code">Code</label>
 <input class="code" id="user_code" name="user_code" value="{esc(typed)}"
- autofocus required maxlength="64" autocomplete="off"
+{focus_code} required maxlength="64" autocomplete="off"
  autocapitalize="characters" autocorrect="off" spellcheck="false"
  {described(text, "hint")}>
 <p class="hint" id="hint">{hint}</p>
-<button class="primary">Continue</button>
+<button class="primary"{focus_button}>Continue</button>
 </form>""")
 
 
@@ -282,7 +299,7 @@ def second_factor(session, user_code, text=""):
 <label for="otp">One-time code</label>
 <input class="code" id="otp" name="otp" autofocus required maxlength="16"
  inputmode="numeric" autocomplete="one-time-code"{described(text, "hint")}>
-<p class="hint" id="hint">From your authenticator.</p>
+<p class="hint" id="hint">The six digits that your authenticator shows.</p>
 <button class="primary">Continue</button>
 </form>""")
 
@@ -305,7 +322,7 @@ def facts(grant):
         value = "" if technical is None else f' data-value="{esc(technical)}"'
         kind = ' class="raw"' if field == "raw" else ""
         rows += (f'<div><dt>{esc(label)}</dt><dd{kind} data-field="{field}"'
-                 f"{value}>{esc(text)}</dd></div>\n")
+                 f"{value}>{breakable(text)}</dd></div>\n")
     return (f'<dl class="facts">\n{rows}<div><dt>Asked</dt>'
             f'<dd class="plain">{ago(grant.issued_at)}</dd></div>\n</dl>')
 
@@ -325,7 +342,7 @@ def confirm(session, account, grant):
 <p class="lead">The account on the host is called <b>{esc(asked)}</b>; here you
 are <b>{esc(account.username)}</b>.</p>"""
     return document("confirm", "Approve or deny", f"""\
-<h1>{esc(question(grant))}</h1>
+<h1>{breakable(question(grant))}</h1>
 <p class="lead">Check that this is what you started.</p>
 {facts(grant)}
 <div class="compare">
@@ -352,8 +369,11 @@ Somebody else may be trying to get in as you.</p>
 <button class="link">Not you?</button></form></div>""")
 
 
-def result(kind, badge, title, *paragraphs, headline=None):
+def result(kind, badge, title, *paragraphs, headline=None, link=""):
+    """How it ended; `link` is what to do on these pages now."""
     text = "\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+    if link:
+        text += f'\n<p class="next"><a href="/device">{link}</a></p>'
     return document(kind, title, f"""\
 <div class="result" role="status">
 <div class="badge {badge}"><svg viewBox="0 0 24 24" aria-hidden="true">\
@@ -364,21 +384,29 @@ def result(kind, badge, title, *paragraphs, headline=None):
 
 
 CLOSE = "You can close this page and go back to your terminal."
-AGAIN = ("Go back to your terminal and connect again: it will show a new "
-         'code. <a href="/device">Enter another code</a>')
+AGAIN = "Go back to your terminal and connect again: it will show a new code."
+ANOTHER = "Enter another code"
+
+
+def outcome(grant, login, rights):
+    """What a decision means on the host, where the host says who it is."""
+    host = requester.part(grant.device_name, "host")
+    if host is None:
+        return []
+    service = requester.part(grant.device_name, "service")
+    text = rights if service in ("sudo", "su") else login
+    return [f"{text.format(service)} <b>{breakable(host)}</b>."]
 
 
 def approved(grant):
-    host = requester.part(grant.device_name, "host")
-    where = f" You are being signed in to <b>{esc(host)}</b>." if host else ""
-    return result("approved", "good", "Approved", CLOSE + where)
+    return result("approved", "good", "Approved", *outcome(
+        grant, "You are being signed in to", "{} may go ahead on"), CLOSE)
 
 
 def denied(grant):
-    host = requester.part(grant.device_name, "host")
-    where = f" to <b>{esc(host)}</b>" if host else ""
     return result(
-        "denied", "bad", "Denied", f"Nobody is signed in{where}. {CLOSE}",
+        "denied", "bad", "Denied", *outcome(
+            grant, "Nobody is signed in to", "{} is not allowed on"), CLOSE,
         "If you did not start this sign-in, tell your administrator: "
         "somebody else did.")
 
@@ -387,30 +415,30 @@ def ended(status):
     """A code whose time is over, one way or another."""
     if status == "expired":
         return result("expired", "note", "Code expired",
-                      "This code is too old to be used.", AGAIN,
-                      headline="This code has expired")
+                      "It is too old to be used.", AGAIN,
+                      headline="This code has expired", link=ANOTHER)
     if status == "denied":
         return result("already-denied", "note", "Already denied",
-                      "This sign-in was denied before.", AGAIN)
+                      "This sign-in was denied before.", AGAIN, link=ANOTHER)
     return result("already-used", "note", "Already used",
-                  "This code was used before, and works only once.", AGAIN)
+                  "A code works only once, and this one has been used.", AGAIN,
+                  link=ANOTHER)
 
 
 def too_many_codes():
     return result("too-many", "note", "Too many wrong codes",
-                  "Wait a minute, then try again.",
-                  '<a href="/device">Enter a code</a>')
+                  "Wait a minute, then try again.", link="Enter a code")
 
 
 def stale():
     return result("stale", "note", "This page was open for too long",
                   "Nothing was approved or denied.",
-                  '<a href="/device">Enter the code again</a>')
+                  link="Enter the code again")
 
 
 def not_found():
     return result("not-found", "note", "There is no such page",
-                  '<a href="/device">Enter a code</a>')
+                  link="Enter a code")
 
 
 def home(session, account):
@@ -428,6 +456,6 @@ def home(session, account):
 <p class="lead">Your terminal shows a code. Enter it here, sign in, and approve
 or deny what the host asks for.</p>
 <form method="get" action="/device">
-<button class="primary" autofocus>Enter a code</button>
+<button class="primary">Enter a code</button>
 </form>
 {who}""")

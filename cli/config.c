@@ -2,10 +2,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account/account.h"
 #include "account/writer.h"
 #include "command.h"
+#include "core/file.h"
 #include "core/paths.h"
 #include "store/config.h"
+
+#define CA_FILE_MAX (4 * 1024 * 1024)
 
 /* Every name that rules list, or "" when a rule names groups: then anybody
  * might be let in, and the name service must answer for any well-formed name.
@@ -39,6 +43,61 @@ lists_nobody(const struct da_config *config)
 			return false;
 	}
 	return true;
+}
+
+static int
+complain(const struct da_profile *profile, const char *key,
+    const struct da_diag *diag)
+{
+	(void)fprintf(stderr, "devauth: [profile %s] %s: %s\n", profile->name,
+	    key, diag->text);
+	return DA_EXIT_FAILED;
+}
+
+/* What a correct file can still lack. Only root can look everywhere. */
+static int
+check_surroundings(const struct da_config *config)
+{
+	struct da_diag diag = {0};
+	int status = DA_EXIT_OK;
+	bool found = false;
+
+	for (size_t i = 0; i < config->profile_count; i++) {
+		const struct da_profile *profile = &config->profiles[i];
+		const struct da_file_rule rule = {.owner = da_paths.owner,
+		    .mode_max = 0755,
+		    .size_max = CA_FILE_MAX};
+		DA_CLEANUP(da_file_closep) int fd = -1;
+		DA_CLEANUP(da_buf_done) struct da_buf secret;
+
+		da_buf_init(&secret, DA_SECRET_MAX);
+		if (profile->ca_file[0] != '\0' &&
+		    da_file_open(profile->ca_file, &rule, &fd, &diag) != DA_OK)
+			status = complain(profile, "ca_file", &diag);
+		if (geteuid() == 0 &&
+		    da_config_read_secret(&da_paths, profile, &secret, &diag) !=
+			DA_OK)
+			status = complain(profile, "client_secret_file", &diag);
+	}
+	if (da_account_is_local(&da_paths, da_paths.worker_user, &found) !=
+		DA_OK ||
+	    !found) {
+		(void)fprintf(stderr,
+		    "devauth: no account \"%s\" in %s; run systemd-sysusers\n",
+		    da_paths.worker_user, da_paths.passwd_file);
+		status = DA_EXIT_FAILED;
+	}
+	if (access(da_paths.state_dir, F_OK) != 0) {
+		(void)fprintf(stderr,
+		    "devauth: no folder %s; run systemd-tmpfiles --create\n",
+		    da_paths.state_dir);
+		status = DA_EXIT_FAILED;
+	}
+	if (lists_nobody(config))
+		(void)fprintf(stderr,
+		    "devauth: warning: allowed_users and allowed_groups are "
+		    "empty: nobody may log in\n");
+	return status;
 }
 
 static int
@@ -104,6 +163,8 @@ da_command_config(int argc, char **argv)
 		return dump(config, explain);
 	if (strcmp(verb, "apply") == 0)
 		return apply(config);
+	if (check_surroundings(config) != DA_EXIT_OK)
+		return DA_EXIT_FAILED;
 	(void)printf("%s: fine (%zu profile%s)\n", da_paths.config_file,
 	    config->profile_count, config->profile_count == 1 ? "" : "s");
 	return DA_EXIT_OK;

@@ -9,6 +9,12 @@
 #define TEXT_HOPELESS                                                          \
 	"Sign-in is not possible here for this name. Ask your administrator."
 
+/* Without a key sshd would not come to the code where it asks for both. */
+#define TEXT_SIGN_IN                                                           \
+	"Sign in with the code once: ssh -o PreferredAuthentications="         \
+	"publickey,keyboard-interactive. If no code is shown, ask your "       \
+	"administrator."
+
 void
 da_messages_format(const struct da_wire_request *request,
     const struct da_wire_result *result, enum da_err err, char *out,
@@ -92,14 +98,11 @@ da_messages_format(const struct da_wire_request *request,
 		break;
 	case DA_E_ACCT_STALE:
 		(void)snprintf(out, size,
-		    "Your last sign-in here is too long ago. Sign in once "
-		    "with: "
-		    "ssh -o PreferredAuthentications=keyboard-interactive");
+		    "Your last sign-in here is too long ago. " TEXT_SIGN_IN);
 		break;
 	case DA_E_ACCT_UNKNOWN:
 		(void)snprintf(out, size,
-		    "%s has never signed in here. Sign in once with: "
-		    "ssh -o PreferredAuthentications=keyboard-interactive",
+		    "%s has never signed in here. " TEXT_SIGN_IN,
 		    request->user);
 		break;
 	case DA_E_ACCT_DENIED:

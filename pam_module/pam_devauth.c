@@ -297,7 +297,10 @@ authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 		if (pam_putenv(pamh, variable) != PAM_SUCCESS)
 			err = DA_E_NOMEM;
 	}
-	report(pamh, flags, &request, &result, err);
+	/* sshd would show the greeting twice, now and ahead of the shell: there
+	 * open_session says it, and commands stay free of it. */
+	if (err != DA_OK || (request.flags & DA_REQUEST_REMOTE) == 0)
+		report(pamh, flags, &request, &result, err);
 	da_wire_done(DA_WIRE_RESULT, &result);
 	return err;
 }
@@ -339,7 +342,7 @@ check_account(pam_handle_t *pamh, int argc, const char **argv)
 }
 
 static enum da_err
-open_session(pam_handle_t *pamh, int argc, const char **argv)
+open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	struct da_arguments arguments;
 	struct da_wire_request request;
@@ -358,6 +361,8 @@ open_session(pam_handle_t *pamh, int argc, const char **argv)
 	err = ask(pamh, DA_WIRE_SESSION, &request, &result);
 	/* What is still set now would land in the person's shell. */
 	(void)pam_putenv(pamh, GRANT_VARIABLE);
+	if (err == DA_OK && (request.flags & DA_REQUEST_REMOTE) != 0)
+		report(pamh, flags, &request, &result, err);
 	da_wire_done(DA_WIRE_RESULT, &result);
 	return err;
 }
@@ -408,9 +413,8 @@ DA_EXPORT int
 pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
-	int code = to_pam(open_session(pamh, argc, argv));
+	int code = to_pam(open_session(pamh, flags, argc, argv));
 
-	(void)flags;
 	errno = saved;
 	return code;
 }

@@ -432,6 +432,7 @@ leave_grant(struct auth *auth)
 	if (err == DA_OK) {
 		da_text_reduce(
 		    identity->name, grant.gecos, sizeof(grant.gecos));
+		memcpy(grant.who, transaction->result.who, sizeof(grant.who));
 		grant.person.uid = account.uid;
 		grant.person.verified_at_s = da_clock_wall_s();
 		err = da_grant_create(transaction->paths, &grant,

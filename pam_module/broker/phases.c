@@ -181,6 +181,7 @@ da_phase_session(struct da_transaction *transaction)
 	    sizeof(transaction->issuer)));
 	DA_IGNORE(da_text_copy(grant.person.subject, transaction->subject,
 	    sizeof(transaction->subject)));
+	memcpy(transaction->result.who, grant.who, sizeof(grant.who));
 	da_grant_done(&grant);
 	return da_grant_consume(
 	    transaction->paths, request->grant, &transaction->diag);

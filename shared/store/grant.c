@@ -88,6 +88,8 @@ format_grant(const struct da_grant *grant, struct da_buf *ret)
 		err = da_record_put(ret, "service", grant->service);
 	if (err == DA_OK)
 		err = da_record_put(ret, "gecos", grant->gecos);
+	if (err == DA_OK)
+		err = da_record_put(ret, "who", grant->who);
 	return err != DA_OK ? err : da_person_format(&grant->person, ret);
 }
 
@@ -136,6 +138,9 @@ parse_grant(const struct da_buf *record, struct da_grant *ret)
 	if (err == DA_OK)
 		err = da_record_get(
 		    record, "gecos", 0, ret->gecos, sizeof(ret->gecos));
+	if (err == DA_OK)
+		err =
+		    da_record_get(record, "who", 0, ret->who, sizeof(ret->who));
 	if (err == DA_OK)
 		err = da_person_parse(record, &ret->person);
 	if (err != DA_OK)

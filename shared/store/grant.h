@@ -15,6 +15,7 @@
 struct da_grant {
 	char service[DA_SERVICE_MAX + 1];
 	char gecos[DA_DISPLAY_NAME_MAX + 1];
+	char who[DA_CLAIM_MAX + 1]; /* as RESULT names the person */
 	struct da_person person;
 };
 

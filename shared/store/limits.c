@@ -198,7 +198,7 @@ use_bucket(const struct table *table, const struct bucket *bucket,
 	if (full_at_ms - table->now_ms >
 	    bucket->interval_ms * (bucket->burst - 1)) {
 		da_diag_set(
-		    table->diag, "too many codes for this %s", bucket->name);
+		    table->diag, "too many attempts for this %s", bucket->name);
 		return DA_E_LIMITED;
 	}
 	if (!take)

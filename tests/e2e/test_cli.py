@@ -65,3 +65,21 @@ def test_applied_rules_reach_the_name_service(host, idp, login):
     assert "/srv/people/alice" in client.rest()
     assert host.run("getent", "passwd", "alice").stdout.strip().endswith(
         ":/srv/people/alice:/bin/sh")
+
+
+@pytest.mark.parametrize("damage, says", [
+    ("rm /etc/devauth/idp-ca.pem", "[profile test] ca_file: "),
+    ("sed -i /^_devauth:/d /etc/passwd", "run systemd-sysusers"),
+    ("rm -r /var/lib/devauth", "run systemd-tmpfiles --create"),
+])
+def test_check_looks_around(host, damage, says):
+    """A correct file is not enough for a login."""
+    host.run("sh", "-c", damage, check=True)
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 1 and says in result.stderr
+
+
+def test_check_warns_that_nobody_may_log_in(host, idp):
+    host.configure(idp, allowed_groups="")
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 0 and "nobody may log in" in result.stderr

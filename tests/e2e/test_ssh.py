@@ -123,7 +123,7 @@ def test_shell_greets(host, idp, login):
     client.press_enter()
     client.child.expect_exact("Signed in as alice@example.com.")
     client.child.send("exit 7\r")
-    client.rest()
+    assert "Signed in as" not in client.rest()
     assert client.status == 7
 
 

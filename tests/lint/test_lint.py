@@ -224,3 +224,11 @@ def test_project_speaks_of_itself():
         if re.search(r"[ \t]+$", text, re.M):
             wrong.append(f"{path}: trailing blanks")
     assert not wrong
+
+
+def test_system_user_is_well_formed():
+    """systemd-sysusers ignores a line whose GECOS holds a colon."""
+    lines = [line for line in read("conf/sysusers.d/devauth.conf").splitlines()
+             if line and not line.startswith("#")]
+    assert len(lines) == 1
+    assert re.fullmatch(r'u +_devauth +- +"[^":]+" +- +-', lines[0])

@@ -185,7 +185,6 @@ start(const struct target *target)
 	const char *user = strcmp(target->user, "-") == 0 ? NULL : target->user;
 	pam_handle_t *pamh = NULL;
 
-	answers = user != NULL;
 	if (pam_start_confdir(target->service, user, &conv, target->confdir,
 		&pamh) != PAM_SUCCESS)
 		die("pam_start_confdir");
@@ -671,6 +670,7 @@ main(int argc, char **argv)
 	if (argc < 6)
 		return 2;
 	target = (struct target){argv[2], argv[3], argv[4], argv[5]};
+	answers = strcmp(target.user, "-") != 0;
 	/* As sudo and su do; the tests want to know that it worked. */
 	(void)printf("locale %s\n", setlocale(LC_ALL, ""));
 	(void)fflush(stdout);

@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "idp")]
 from approve import Idp  # noqa: E402
 from host import Host  # noqa: E402
 
+APPROVE = os.path.normpath(os.path.join(HERE, "..", "idp", "approve.py"))
 USER, PASSWORD = "alice", "alice-password"
 PROMPT = "Press Enter once you have approved: "
 
@@ -56,6 +57,11 @@ def interactive(host, idp):
 The identity provider of this demonstration runs at {idp.issuer}
 Its certificate comes from its own CA, which your browser does not know:
 accept it, or import {idp.ca_file}
+
+No browser on this machine? On yours:  ssh -L {idp.port}:localhost:{idp.port} THIS-HOST
+or, in a second terminal here:
+  {APPROVE} --ca {idp.ca_file} \\
+      --url 'ADDRESS?user_code=CODE' --user {USER}
 
 When you see the code, open the address, sign in as
 

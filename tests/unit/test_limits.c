@@ -56,7 +56,7 @@ test_user_bucket(void **state)
 {
 	(void)state;
 	assert_int_equal(take_until_limited("192.0.2.1", "alice", 1000), 10);
-	assert_string_equal(diag.text, "too many codes for this account");
+	assert_string_equal(diag.text, "too many attempts for this account");
 	/* Another account of the same source is free to go on. */
 	assert_int_equal(take("192.0.2.1", "bob", false, 1000), DA_OK);
 	/* One more every 12 s; all ten after two minutes. */
@@ -85,7 +85,7 @@ test_source_bucket(void **state)
 	}
 	/* The whole /24 is one source. */
 	assert_int_equal(count, 20);
-	assert_string_equal(diag.text, "too many codes for this source");
+	assert_string_equal(diag.text, "too many attempts for this source");
 	assert_int_equal(take("192.0.3.1", "other", false, 1000), DA_OK);
 	/* A refused request takes from no bucket: the account is untouched. */
 	assert_int_equal(take_until_limited("192.0.3.2", user, 1000), 10);

@@ -16,10 +16,9 @@ sys.path[:0] = [os.path.join(ROOT, "tests", part)
                 for part in ("support", "idp")]
 
 from approve import Idp  # noqa: E402
-from host import Host  # noqa: E402
+from host import PROMPT, Host  # noqa: E402
 
 BUILD = os.environ.get("DEVAUTH_BUILD", os.path.join(ROOT, "build", "tests"))
-PROMPT = "Press Enter once you have approved: "
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,10 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "idp")]
 
 from approve import Idp  # noqa: E402
-from host import Host  # noqa: E402
+from host import PROMPT, Host  # noqa: E402
 
 APPROVE = os.path.normpath(os.path.join(HERE, "..", "idp", "approve.py"))
 USER, PASSWORD = "alice", "alice-password"
-PROMPT = "Press Enter once you have approved: "
 
 
 class Steps:

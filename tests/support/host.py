@@ -30,6 +30,9 @@ ACCOUNT_LINE = ("account [success=ok ignore=ignore default=bad] "
 SESSION_LINES = ("session optional pam_devauth.so {arguments}\n"
                  "session optional pam_mkhomedir.so umask=0077\n")
 
+# What the module asks under sshd.
+PROMPT = "Press Enter once you have approved: "
+
 PROFILE = {
     "issuer": None,  # from the provider
     "client_id": "devauth-public",

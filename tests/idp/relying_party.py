@@ -47,7 +47,7 @@ class Api:
         self.idp = idp
         self.context = ssl.create_default_context(cafile=idp.ca_file)
 
-    def connect(self, timeout=5, context=None):
+    def connect(self, timeout=20, context=None):
         return contextlib.closing(http.client.HTTPSConnection(
             "localhost", self.idp.port, timeout=timeout,
             context=context or self.context))
@@ -65,7 +65,7 @@ class Api:
             if value is not None})
         return Reply(connection.getresponse())
 
-    def call(self, method, path, form=None, timeout=5, **more):
+    def call(self, method, path, form=None, timeout=20, **more):
         with self.connect(timeout) as connection:
             return self.send(connection, method, path, form, **more)
 

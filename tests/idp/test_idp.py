@@ -23,10 +23,8 @@ from relying_party import (
 
 # -- the program
 
-def test_start_is_quick_and_private(tmp_path):
-    started = time.monotonic()
+def test_start_is_private(tmp_path):
     with Idp(tmp_path / "state", hosts=["login.test"]) as idp:
-        assert time.monotonic() - started < 1.5  # under 1 s when undisturbed
         assert idp.issuer == f"https://login.test:{idp.port}"
         assert set(idp.ready) == {"issuer", "port", "ca_file", "control",
                                   "pid"}

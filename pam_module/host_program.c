@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -102,14 +106,31 @@ da_host_program_watch(bool is_sshd, struct da_host_watch *ret)
 	errno = saved;
 }
 
-enum da_err
-da_host_program_wait(
-    const struct da_host_watch *watch, int socket, int64_t deadline_mono_ms)
+/* The signals that end the host program, as far as it does not ignore them. */
+static void
+get_ending_signals(sigset_t *ret)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+	(void)sigemptyset(ret);
+	for (size_t i = 0; i < DA_ARRAY_LEN(signals); i++) {
+		struct sigaction action;
+
+		if (sigaction(signals[i], NULL, &action) == 0 &&
+		    action.sa_handler != SIG_IGN)
+			(void)sigaddset(ret, signals[i]);
+	}
+}
+
+static enum da_err
+wait_for_any(const struct da_host_watch *watch, int signals, int socket,
+    int64_t deadline_mono_ms)
 {
 	for (;;) {
-		struct pollfd fds[2] = {
+		struct pollfd fds[3] = {
 		    {.fd = socket, .events = POLLIN},
 		    {.fd = watch->connection, .events = POLLRDHUP},
+		    {.fd = signals, .events = POLLIN},
 		};
 		int64_t left = deadline_mono_ms - da_clock_mono_ms();
 
@@ -117,14 +138,44 @@ da_host_program_wait(
 			return DA_E_TIMEOUT;
 		if (watch->parent != 0 && left > TICK_MS)
 			left = TICK_MS;
-		if (poll(fds, 2, left > 60000 ? 60000 : (int)left) < 0 &&
+		if (poll(fds, 3, left > 60000 ? 60000 : (int)left) < 0 &&
 		    errno != EINTR)
 			return DA_E_SYS;
-		/* Gone beats an answer: nobody would see it. */
-		if (fds[1].revents != 0 ||
-		    (watch->parent != 0 && getppid() != watch->parent))
-			return DA_E_CANCELLED;
+		/* An answer that is here counts: its grant wants to be used up.
+		 */
 		if (fds[0].revents != 0)
 			return DA_OK;
+		if (fds[1].revents != 0 || fds[2].revents != 0 ||
+		    (watch->parent != 0 && getppid() != watch->parent))
+			return DA_E_CANCELLED;
 	}
+}
+
+enum da_err
+da_host_program_wait(
+    const struct da_host_watch *watch, int socket, int64_t deadline_mono_ms)
+{
+	DA_CLEANUP(da_file_closep) int signals = -1;
+	sigset_t ending, saved;
+	enum da_err err;
+
+	get_ending_signals(&ending);
+	signals = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (signals < 0 || pthread_sigmask(SIG_BLOCK, &ending, &saved) != 0)
+		return DA_E_SYS;
+	err = wait_for_any(watch, signals, socket, deadline_mono_ms);
+	(void)pthread_sigmask(SIG_SETMASK, &saved, NULL); /* cannot fail */
+	return err;
+}
+
+void
+da_host_program_drop_typed(void)
+{
+	DA_CLEANUP(da_file_closep)
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	/* In the background it is somebody else's input, and the terminal's
+	 * driver would stop us for touching it. */
+	if (fd >= 0 && tcgetpgrp(fd) == getpgrp())
+		(void)tcflush(fd, TCIFLUSH);
 }

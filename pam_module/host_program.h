@@ -39,13 +39,20 @@ struct da_host_watch {
 /* For sshd: its network socket, which the process that runs our conversation
  * has inherited, and its monitor. While we compute, sshd reads neither: without
  * this a client that goes away after Enter would be noticed at LoginGraceTime
- * only. For others: nothing to watch, the terminal's signals reach the host. */
+ * only. For others: nothing but the signals below. */
 void da_host_program_watch(bool is_sshd, struct da_host_watch *ret);
 
 /* Waits until "socket" has something to read. DA_E_CANCELLED when the person,
- * or sshd's monitor, is gone; DA_E_TIMEOUT, DA_E_SYS. Reads no byte of the
- * host's. */
+ * or sshd's monitor, is gone, or a signal came that ends the host program: sudo
+ * blocks Ctrl-C while it authenticates, and of a hang-up only makes a note for
+ * later. The signal is not taken: the host has it the moment we return.
+ * DA_E_TIMEOUT, DA_E_SYS. Reads no byte of the host's. */
 enum da_err da_host_program_wait(const struct da_host_watch *watch, int socket,
     int64_t deadline_mono_ms) DA_MUST_CHECK;
+
+/* Throws away what was typed into the terminal while nobody read it: people
+ * type passwords where sudo and su used to ask for one, and the next to read
+ * would be the shell. */
+void da_host_program_drop_typed(void);
 
 #endif

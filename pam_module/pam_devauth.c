@@ -11,7 +11,8 @@
  *
  * Return codes: err.def has them all. By entry point:
  *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
- *                 SYSTEM_ERR BUF_ERR
+ *                 SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT instead of
+ *                 AUTH_ERR, MAXTRIES and AUTHINFO_UNAVAIL
  *   setcred       SUCCESS IGNORE SYSTEM_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
@@ -181,24 +182,19 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 		request->flags |= DA_REQUEST_LOGIN_60S;
 }
 
-/* Waits for the broker's next message, as long as the person is there. */
+/* Waits for the broker's next message, as long as the person is there. Only
+ * authentication takes time; what the other phases have begun they finish. */
 static enum da_err
-hear(int socket, uint8_t *state, const struct da_wire_request *request,
-    int64_t deadline_mono_ms, enum da_wire_type *ret_type,
-    struct da_wire_code *ret_code, struct da_wire_result *ret_result)
+wait_for_broker(int socket, enum da_wire_type type,
+    const struct da_wire_request *request, int64_t deadline_mono_ms)
 {
 	struct da_host_watch watch;
-	enum da_err err;
 
+	if (type != DA_WIRE_AUTH)
+		return DA_OK;
 	da_host_program_watch(
 	    (request->flags & DA_REQUEST_REMOTE) != 0, &watch);
-	err = da_host_program_wait(&watch, socket, deadline_mono_ms);
-	if (err == DA_E_CANCELLED)
-		return err;
-	if (err != DA_OK)
-		return DA_E_BROKER;
-	return da_broker_recv(socket, state, request, deadline_mono_ms,
-	    ret_type, ret_code, ret_result);
+	return da_host_program_wait(&watch, socket, deadline_mono_ms);
 }
 
 /* Asks a broker and brings back its last word. *ret_result is filled whenever
@@ -221,8 +217,10 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
 	/* A broker that is already gone may have said why. */
 	if (err == DA_OK || err == DA_E_CLOSED)
-		err = hear(socket, &state, request, deadline_mono_ms, &got,
-		    &code, ret_result);
+		err = wait_for_broker(socket, type, request, deadline_mono_ms);
+	if (err == DA_OK)
+		err = da_broker_recv(socket, &state, request, deadline_mono_ms,
+		    &got, &code, ret_result);
 	if (err == DA_OK && got == DA_WIRE_CODE) {
 		struct da_wire_confirm confirm;
 
@@ -237,8 +235,12 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 		/* It may have answered and gone while the person read. */
 		DA_IGNORE(da_wire_send(socket, DA_WIRE_CONFIRM, &confirm,
 		    da_clock_mono_ms() + SEND_TIMEOUT_MS));
-		err = hear(socket, &state, request, deadline_mono_ms, &got,
-		    &code, ret_result);
+		err = wait_for_broker(socket, type, request, deadline_mono_ms);
+		if ((request->flags & DA_REQUEST_REMOTE) == 0)
+			da_host_program_drop_typed();
+		if (err == DA_OK)
+			err = da_broker_recv(socket, &state, request,
+			    deadline_mono_ms, &got, &code, ret_result);
 	}
 	if (err == DA_E_CANCELLED)
 		return err;
@@ -376,11 +378,26 @@ is_ours(pam_handle_t *pamh, int argc, const char **argv, const char **ret_user)
 	return begin(pamh, argc, argv, &arguments, ret_user);
 }
 
+/* sudo takes these codes for a mistyped password and asks passwd_tries times:
+ * it would show three codes for one refusal. Any other code is final there. */
+static int
+make_final_for_sudo(pam_handle_t *pamh, int code)
+{
+	if (!da_text_skip_prefix(
+		get_text_item(pamh, PAM_SERVICE), "sudo", NULL))
+		return code;
+	return code == PAM_AUTH_ERR || code == PAM_AUTHINFO_UNAVAIL ||
+		code == PAM_MAXTRIES
+	    ? PAM_CRED_INSUFFICIENT
+	    : code;
+}
+
 DA_EXPORT int
 pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
-	int code = to_pam(authenticate(pamh, flags, argc, argv));
+	int code = make_final_for_sudo(
+	    pamh, to_pam(authenticate(pamh, flags, argc, argv)));
 
 	errno = saved;
 	return code;

@@ -12,8 +12,7 @@ import time
 import pexpect
 import pytest
 
-from host import PROMPT
-from host import wait_until
+from host import PROMPT, wait_until
 from test_ssh import ONCE, key_for, nothing_written, sign_in
 
 ALLOWED = ("auth", "allowed", "ok")

@@ -1,0 +1,702 @@
+"""sudo, su and login(1) with Debian's own PAM stacks and our lines in them.
+
+Every program runs on a terminal of the host, as it would before a person.
+"""
+
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import termios
+import time
+
+import pexpect
+import pytest
+from pexpect import fdpexpect
+
+from host import PROMPT, Host, wait_until
+
+CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
+READY = "ready> "
+BROKER = "/usr/libexec/devauth/devauth-broker"
+PASSWORD = "a local secret"
+
+ALLOWED = ("auth", "allowed", "ok")
+CANCELLED = ("auth", "cancelled", "cancelled")
+ACCOUNT_ALLOWED = ("account", "allowed", "ok")
+ACCOUNT_DENIED = ("account", "refused", "account-denied")
+
+
+@pytest.fixture
+def host(idp, build):
+    """A host without sshd; bob has a local account and a password."""
+    with Host(os.path.join(build, "stage")) as host:
+        host.configure(idp)
+        # sudo -i has a service of its own on Debian; su - includes su's.
+        for service in ("sudo", "sudo-i", "su", "login"):
+            host.pam(service)
+        host.run("sh", "-c", "useradd -m -s /bin/sh bob && "
+                 f"echo 'bob:{PASSWORD}' | chpasswd", check=True)
+        sudoers(host, "alice ALL=(ALL) ALL", "bob ALL=(ALL) ALL")
+        yield host
+
+
+def sudoers(host, *rules):
+    host.write("/etc/sudoers.d/test", "".join(f"{rule}\n" for rule in rules),
+               0o440)
+
+
+class Terminal(fdpexpect.fdspawn):
+    """A terminal of the host with a program on it, which leads its session.
+
+    pexpect's own terminals are the machine's: nobody on the host could find
+    out their names, and sudo and login want to know.
+    """
+
+    TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
+
+    def __init__(self, host, *command, rows=60):
+        folder = f"/proc/{host.init_pid}/root/dev/pts"
+        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
+        master = os.open(f"{folder}/ptmx", flags)
+        fcntl.ioctl(master, self.TIOCSPTLCK, struct.pack("i", 0))
+        number, = struct.unpack("i", fcntl.ioctl(master, self.TIOCGPTN,
+                                                 bytes(4)))
+        fcntl.ioctl(master, termios.TIOCSWINSZ,
+                    struct.pack("4H", rows, 100, 0, 0))
+        self.path = f"/dev/pts/{number}"
+        self.screen = ""
+        slave = os.open(f"{folder}/{number}", flags)
+        self.process = subprocess.Popen(
+            host.command("setsid", "--ctty", "--wait", *command),
+            stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        super().__init__(master, encoding="utf-8", timeout=20)
+
+    def code(self):
+        """Waits until a code is on the screen, whole."""
+        self.expect(r"Enter  (\S+) +good until ([\d:]+)\r")
+        self.screen = self.before + self.after
+        return self.match.group(1)
+
+    @property
+    def address(self):
+        return re.search(r"Open   (\S+)", self.screen).group(1)
+
+    def rest(self):
+        """Everything until the program ends."""
+        self.expect(pexpect.EOF)
+        return self.before
+
+    # For shells
+
+    def start(self, line):
+        """Types a command whose status will be shown."""
+        self.sendline(f'{line}; echo "<$?>"')
+
+    def result(self):
+        """What the command wrote, and its status."""
+        self.expect(r"<(\d+)>\r\n")
+        text, status = self.before, int(self.match.group(1))
+        self.expect_exact(READY)
+        return text, status
+
+    def run(self, line):
+        self.start(line)
+        return self.result()
+
+    def echoes(self):
+        """Whether typing is visible again, as a shell wants it."""
+        return re.search(r"(?<![-\w])echo(?!\w)", self.run("stty -a")[0])
+
+
+@pytest.fixture
+def terminal(host):
+    """Opens terminals with programs; hangs up after the test."""
+    opened = []
+
+    def start(*command, **more):
+        opened.append(Terminal(host, *command, **more))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+        each.process.kill()
+        each.process.wait()
+
+
+@pytest.fixture
+def shell(terminal):
+    """Starts a person's shell, without line editing."""
+
+    def start(user):
+        each = terminal(
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
+            "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"PS1={READY}",
+            "sh", "-i")
+        each.expect_exact(READY)
+        return each
+
+    return start
+
+
+@pytest.fixture
+def alice(host, idp, terminal, shell):
+    """The shell of alice, who has signed in on the console once."""
+    console = terminal("login", "alice")
+    idp.control.approve("alice", console.code())
+    console.expect_exact("Signed in as alice@example.com.")
+    console.expect_exact("alice@web1:")
+    console.sendline("exit")
+    console.rest()
+    nothing_left(host)
+    idp.control.reset()
+    return shell("alice")
+
+
+def nothing_left(host):
+    """No process, grant or token of ours outlives a decision by a second."""
+    wait_until(lambda: not host.helpers(), 1, "our processes are gone")
+    assert host.listing("/run/devauth/grants",
+                        "/var/lib/devauth/tokens") == []
+
+
+def polls_have_stopped(idp):
+    """Not one poll in more than two intervals."""
+    polls = len(idp.control.requests("token"))
+    time.sleep(2.2)
+    assert len(idp.control.requests("token")) == polls
+
+
+def decisions(host, service, count):
+    """The audit lines of a service, as many as there have to be."""
+
+    def lines():
+        return [(line["event"], line["result"], line["reason"])
+                for line in host.audit() if line["service"] == service]
+
+    wait_until(lambda: len(lines()) >= count, 2, f"{count} audit lines")
+    assert len(lines()) == count
+    return lines()
+
+
+def codes(idp):
+    return len(idp.control.requests("device_authorization"))
+
+
+# sudo
+
+def test_sudo(host, idp, alice):
+    """The code at once, nobody presses Enter, nothing reaches the command."""
+    alice.start("sudo sh -c 'id -un; env'")
+    code = alice.code()
+    assert f"Sign in to web1 as alice, on {alice.path}" in alice.screen
+    outcome = idp.person("alice").approve(alice.address, code)
+    assert outcome.result == "approved"
+    facts = " ".join(str(value) for value in outcome.confirmation.values())
+    for part in ("web1", "alice", "sudo"):
+        assert part in facts
+    text, status = alice.result()
+    shown = alice.screen + text
+    assert "\u2588" in shown and "Press Enter" not in shown
+    assert "root\r\n" in text and "SUDO_USER=alice" in text
+    assert status == 0
+    assert "DEVAUTH" not in text
+    # sudo always passes PAM_SILENT: the code is shown, chatter is not.
+    assert "Signed in" not in text
+    assert codes(idp) == 1
+    assert decisions(host, "sudo", 2) == [ALLOWED, ACCOUNT_ALLOWED]
+    nothing_left(host)
+
+
+def test_sudo_is_for_the_invoking_person(host, idp, alice):
+    """U1, U2: the target's name plays no part; nothing is kept for it."""
+    alice.start("sudo -u bob id -un")
+    code = alice.code()
+    assert "as alice" in alice.screen
+    idp.control.approve("alice", code)
+    text, status = alice.result()
+    assert "bob\r\n" in text and status == 0
+    people = [path for path in host.listing("/var/lib/devauth/people")
+              if path.endswith(".person")]
+    assert len(people) == 1
+    nothing_left(host)
+
+
+@pytest.mark.parametrize("how, says, reason", [
+    ("deny", "The sign-in was denied.", "denied"),
+    ("expire", "Not approved in time.", "expired"),
+    ("bob", "bob@example.com may not log in as alice.", "wrong-person"),
+])
+def test_sudo_refused(host, idp, alice, how, says, reason):
+    """One refusal, one text: sudo must not ask for a second code (D7)."""
+    alice.start("sudo id")
+    code = alice.code()
+    if how == "bob":
+        idp.control.approve("bob", code)
+    else:
+        getattr(idp.control, how)(code)
+    text, status = alice.result()
+    assert says in text
+    assert "Sorry, try again" not in text and "uid=0" not in text
+    assert status == 1
+    assert codes(idp) == 1
+    assert decisions(host, "sudo", 1) == [("auth", "refused", reason)]
+    nothing_left(host)
+
+
+def test_sudo_provider_down(host, idp, alice):
+    """Said once and at once; nothing is tried a second time."""
+    host.configure(idp, issuer="https://localhost:1")
+    text, status = alice.run("sudo id")
+    assert text.count("Cannot reach localhost (connection refused).") == 1
+    assert status == 1
+    assert decisions(host, "sudo", 1) == [("auth", "refused", "unreachable")]
+    nothing_left(host)
+
+
+def test_sudo_n(host, idp, alice):
+    """U3: sudo -n ends at once and asks nobody."""
+    text, status = alice.run("sudo -n id")
+    assert "a password is required" in text and status == 1
+    assert idp.control.requests() == []
+    decisions(host, "sudo", 0)
+
+
+@pytest.mark.parametrize("command", [
+    "setsid -w sudo id </dev/null",
+    "setsid -w sudo -S id </dev/null",
+    "echo guess | setsid -w sudo -S id",
+    "SUDO_ASKPASS=/bin/true setsid -w sudo -A id",
+])
+def test_sudo_without_a_terminal(host, idp, alice, command):
+    """T9, U3: cron, pipes and scripts: no request, no waiting, one line."""
+    text, status = alice.run(command)
+    assert "uid=0" not in text and status == 1
+    assert idp.control.requests() == []
+    assert decisions(host, "sudo", 1) == [("auth", "refused", "no-terminal")]
+    nothing_left(host)
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_BACKSLASH])
+def test_sudo_interrupted_while_waiting(host, idp, alice, key):
+    """G4: sudo blocks both signals; they have to end the wait all the same."""
+    alice.start("sudo id")
+    code = alice.code()
+    alice.send(key)
+    wait_until(lambda: not host.helpers(), 1, "our processes are gone")
+    text, status = alice.result()
+    assert status != 0 and "uid=0" not in text
+    assert "Sorry, try again" not in text
+    assert alice.echoes()
+    assert decisions(host, "sudo", 1) == [CANCELLED]
+    assert "no answer from" not in host.log()
+    nothing_left(host)
+    # D6: what is approved now comes too late.
+    idp.control.approve("alice", code)
+    polls_have_stopped(idp)
+    assert host.listing("/run/devauth/grants") == []
+
+
+def test_sudo_suspended_while_waiting(host, idp, alice):
+    """Ctrl-Z, and back: the same code still counts."""
+    alice.start("sudo id")
+    code = alice.code()
+    alice.send(CTRL_Z)
+    _, status = alice.result()
+    assert status > 128
+    assert alice.echoes()
+    idp.control.approve("alice", code)
+    text, status = alice.run("fg")
+    assert "uid=0(root)" in text and status == 0
+    assert codes(idp) == 1
+    nothing_left(host)
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
+def test_sudo_broken_off_at_the_prompt(host, idp, alice, key):
+    """prompt=enter: Ctrl-C and Ctrl-D at the question."""
+    host.pam("sudo", "prompt=enter")
+    alice.start("sudo id")
+    alice.code()
+    alice.expect_exact(PROMPT)
+    alice.send(key)
+    text, status = alice.result()
+    assert status != 0 and "uid=0" not in text
+    assert alice.echoes()
+    assert codes(idp) == 1
+    assert decisions(host, "sudo", 1) == [CANCELLED]
+    nothing_left(host)
+
+
+def test_sudo_prompt(host, idp, alice):
+    """prompt=enter: approved is not enough, Enter decides."""
+    host.pam("sudo", "prompt=enter")
+    alice.start("sudo id")
+    idp.control.approve("alice", alice.code())
+    alice.expect_exact(PROMPT)
+    wait_until(lambda: any(request["status"] == 200 for request
+                           in idp.control.requests("token")), what="approval")
+    decisions(host, "sudo", 0)
+    alice.send("\r")
+    text, status = alice.result()
+    assert "uid=0(root)" in text and status == 0
+
+
+@pytest.mark.parametrize("signal", ["TERM", "HUP", "KILL"])
+def test_sudo_ended_while_waiting(host, idp, alice, signal):
+    """G1, U6: sudo only makes a note of signals while it authenticates."""
+    alice.start("sudo id")
+    alice.code()
+    sudo, = host.processes("sudo")
+    host.run("kill", f"-{signal}", str(sudo), check=True)
+    wait_until(lambda: not host.helpers(), 1, "our processes are gone")
+    wait_until(lambda: not host.processes("sudo"), 1, "sudo is gone")
+    text, status = alice.result()
+    assert status != 0 and "uid=0" not in text
+    assert decisions(host, "sudo", 1) == [CANCELLED]
+    nothing_left(host)
+
+
+def test_sudo_terminal_closed(host, idp, alice):
+    """Who closes the window takes everything along."""
+    alice.start("sudo id")
+    code = alice.code()
+    alice.close()
+    wait_until(lambda: not host.helpers(), 1, "our processes are gone")
+    wait_until(lambda: not host.processes("sudo"), 1, "sudo is gone")
+    assert decisions(host, "sudo", 1) == [CANCELLED]
+    idp.control.approve("alice", code)
+    polls_have_stopped(idp)
+    nothing_left(host)
+
+
+def test_sudo_helpers_are_out_of_reach(host, idp, alice):
+    """E14, U6: sudo's caller cannot end, stop or look into our processes."""
+    alice.start("sudo id")
+    code = alice.code()
+    helpers = host.helpers()
+    assert len(helpers) == 2
+    for pid in helpers:
+        for attempt in (f"kill -KILL {pid}", f"kill -STOP {pid}",
+                        f"cat /proc/{pid}/environ", f"ls /proc/{pid}/fd"):
+            assert host.run("setpriv", "--reuid=alice", "--regid=alice",
+                            "--clear-groups", "sh", "-c",
+                            attempt).returncode != 0
+    assert host.helpers() == helpers
+    idp.control.approve("alice", code)
+    text, status = alice.result()
+    assert "uid=0(root)" in text and status == 0
+
+
+@pytest.mark.parametrize("name", ["devauth-broker", "devauth-worker"])
+def test_sudo_helper_killed(host, idp, alice, name):
+    """A dead broker or worker refuses at once, with a text, once."""
+    alice.start("sudo id")
+    alice.code()
+    for pid in host.processes(name):
+        host.run("kill", "-KILL", str(pid), check=True)
+    text, status = alice.result()
+    assert text.count("Sign-in does not work on this host now.") == 1
+    assert status == 1
+    assert codes(idp) == 1
+    nothing_left(host)
+
+
+def test_sudo_cached_timestamp(host, idp, alice):
+    """U4: the account phase alone refuses who is no longer allowed."""
+    alice.start("sudo id -un")
+    idp.control.approve("alice", alice.code())
+    assert alice.result()[1] == 0
+    idp.control.reset()
+    text, status = alice.run("sudo id -un")
+    assert "root\r\n" in text and status == 0
+    host.configure(idp, allowed_groups="somebody-else")
+    text, status = alice.run("sudo id -un")
+    assert ("alice may not log in here any more. Ask your administrator."
+            in text)
+    assert "root\r\n" not in text and status == 1
+    assert idp.control.requests() == []
+    assert decisions(host, "sudo", 4) == [
+        ALLOWED, ACCOUNT_ALLOWED, ACCOUNT_ALLOWED, ACCOUNT_DENIED]
+    nothing_left(host)
+
+
+@pytest.mark.parametrize("options, service", [
+    ("", "sudo"), ("-n", "sudo"), ("-i", "sudo-i")])
+def test_sudo_nopasswd(host, idp, alice, options, service):
+    """U4: so it is under NOPASSWD, and for sudo -i."""
+    sudoers(host, "alice ALL=(ALL) NOPASSWD: ALL")
+    text, status = alice.run(f"sudo {options} id -un")
+    assert "root\r\n" in text and status == 0
+    host.configure(idp, allowed_groups="somebody-else")
+    text, status = alice.run(f"sudo {options} id -un")
+    assert "alice may not log in here any more." in text
+    assert "root\r\n" not in text and status == 1
+    assert idp.control.requests() == []
+    assert decisions(host, service, 2) == [ACCOUNT_ALLOWED, ACCOUNT_DENIED]
+
+
+def test_sudo_nopasswd_without_a_broker(host, idp, alice):
+    """P1: an account phase that cannot be asked refuses."""
+    sudoers(host, "alice ALL=(ALL) NOPASSWD: ALL")
+    host.run("mv", BROKER, BROKER + ".away", check=True)
+    text, status = alice.run("sudo id -un")
+    assert "Sign-in does not work on this host now." in text
+    assert "root\r\n" not in text and status == 1
+
+
+def test_sudo_local_account(host, idp, shell):
+    """N16: pam_unix asks bob as ever, even when nothing of ours works."""
+    host.write("/etc/devauth/devauth.conf", "nonsense\n")
+    host.run("mv", BROKER, BROKER + ".away", check=True)
+    bob = shell("bob")
+    bob.start("sudo id -un")
+    bob.expect_exact("[sudo] password for bob: ")
+    bob.sendline(PASSWORD)
+    text, status = bob.result()
+    assert "root\r\n" in text and status == 0
+    assert host.audit() == [] and idp.control.requests() == []
+
+
+# su
+
+@pytest.mark.parametrize("command, service", [
+    ("su alice", "su"), ("su - alice", "su-l")])
+def test_su_by_another_user(host, idp, alice, shell, command, service):
+    """The code at once; approved by the owner, bob is in alice's shell."""
+    bob = shell("bob")
+    bob.start(f"{command} -c 'id -un; env'")
+    code = bob.code()
+    assert f"Sign in to web1 as alice, on {bob.path}" in bob.screen
+    idp.control.approve("alice", code)
+    text, status = bob.result()
+    assert "Press Enter" not in bob.screen + text
+    assert "Signed in as alice@example.com." in text
+    assert "\r\nalice\r\n" in text and status == 0
+    assert "DEVAUTH" not in text
+    assert decisions(host, service, 2) == [ALLOWED, ACCOUNT_ALLOWED]
+    nothing_left(host)
+
+
+def test_su_wrong_person(host, idp, alice, shell):
+    """N1: bob's own approval is no way into alice's account."""
+    bob = shell("bob")
+    bob.start("su alice -c id")
+    idp.control.approve("bob", bob.code())
+    text, status = bob.result()
+    assert "bob@example.com may not log in as alice." in text
+    assert "uid=" not in text and status == 1
+    assert codes(idp) == 1
+    assert decisions(host, "su", 1) == [("auth", "refused", "wrong-person")]
+    nothing_left(host)
+
+
+@pytest.mark.parametrize("arguments, key", [
+    ("", CTRL_C), ("", CTRL_BACKSLASH), ("prompt=enter", CTRL_C),
+    ("prompt=enter", CTRL_D)])
+def test_su_broken_off(host, idp, alice, shell, arguments, key):
+    """During the wait, and at the prompt."""
+    host.pam("su", arguments)
+    bob = shell("bob")
+    bob.sendline("su alice -c 'id -un'")
+    bob.code()
+    if arguments:
+        bob.expect_exact(PROMPT)
+    bob.send(key)
+    bob.expect_exact(READY)
+    assert "alice\r\n" not in bob.before
+    assert bob.echoes()
+    assert codes(idp) == 1
+    assert decisions(host, "su", 1) == [CANCELLED]
+    nothing_left(host)
+
+
+def test_su_what_is_typed_while_waiting(host, idp, alice, shell):
+    """Passwords are typed where su used to ask: no shell may run them."""
+    bob = shell("bob")
+    bob.start("su alice -c 'id -un'")
+    code = bob.code()
+    bob.sendline("touch /var/tmp/typed")
+    bob.expect_exact("touch /var/tmp/typed\r\n")
+    idp.control.approve("alice", code)
+    text, status = bob.result()
+    assert "alice\r\n" in text and status == 0
+    assert bob.run("test -e /var/tmp/typed")[1] == 1
+
+
+def test_su_without_a_terminal(host, idp, alice, shell):
+    bob = shell("bob")
+    text, status = bob.run("setsid -w su alice -c id </dev/null")
+    assert "uid=" not in text and status == 1
+    assert idp.control.requests() == []
+    assert decisions(host, "su", 1) == [("auth", "refused", "no-terminal")]
+
+
+def test_su_by_root(host, idp, alice):
+    """pam_rootok asks nobody; the account phase is asked all the same."""
+    done = host.run("su", "alice", "-c", "id -un")
+    assert done.stdout == "alice\n" and done.returncode == 0
+    host.configure(idp, allowed_groups="somebody-else")
+    done = host.run("su", "alice", "-c", "id -un")
+    assert "alice may not log in here any more." in done.stderr
+    assert done.stdout == "" and done.returncode != 0
+    assert idp.control.requests() == []
+    assert decisions(host, "su", 2) == [ACCOUNT_ALLOWED, ACCOUNT_DENIED]
+
+
+def test_su_never_seen_person(host, idp, terminal):
+    """Only login programs see somebody whom no file knows; su is none."""
+    root = terminal("su", "alice", "-c", "id")
+    assert "alice does not exist" in root.rest()
+    assert idp.control.requests() == []
+
+
+def test_su_to_a_local_account(host, idp, alice):
+    """N16: into bob's account with bob's password, as ever."""
+    alice.start("su bob -c 'id -un'")
+    alice.expect_exact("Password: ")
+    alice.sendline(PASSWORD)
+    text, status = alice.result()
+    assert "bob\r\n" in text and status == 0
+    decisions(host, "su", 0)
+    assert idp.control.requests() == []
+
+
+# login
+
+def test_login(host, idp, terminal):
+    """A first login on the console, from the name to the shell."""
+    console = terminal("login")
+    console.expect_exact("web1 login: ")
+    console.sendline("alice")
+    code = console.code()
+    assert f"Sign in to web1 as alice, on {console.path}" in console.screen
+    assert "Password" not in console.screen
+    idp.control.approve("alice", code)
+    console.expect_exact("Signed in as alice@example.com.")
+    assert "Press Enter" not in console.screen + console.before
+    console.expect_exact("alice@web1:")
+    console.sendline("tty; pwd; env; exit")
+    text = console.rest()
+    assert console.path in text and "/home/alice" in text
+    assert "DEVAUTH_GRANT" not in text
+    assert host.run("stat", "-c", "%U %a", "/home/alice").stdout == \
+        "alice 700\n"
+    assert decisions(host, "login", 3) == [
+        ALLOWED, ACCOUNT_ALLOWED, ("open", "allowed", "ok")]
+    nothing_left(host)
+
+
+def test_login_says_how_long(host, idp, terminal):
+    """login(1) gives up after 60 s: less than that is promised."""
+    console = terminal("login", "alice")
+    before = time.time()
+    console.code()
+    shown = console.match.group(2)
+    late = int(time.time() - before)
+    assert shown in [
+        time.strftime("%H:%M:%S", time.localtime(before + seconds))
+        for seconds in range(50, 57 + late)]
+
+
+def test_login_denied(host, idp, terminal):
+    console = terminal("login", "alice")
+    idp.control.deny(console.code())
+    text = console.rest()
+    assert "The sign-in was denied." in text
+    assert "login:" not in text
+    assert codes(idp) == 1
+    assert decisions(host, "login", 1) == [("auth", "refused", "denied")]
+    nothing_left(host)
+    assert host.run("getent", "passwd", "alice").stdout == ""
+
+
+def test_login_provider_down(host, idp, terminal):
+    """A reason; login(1) then asks for another name."""
+    host.configure(idp, issuer="https://localhost:1")
+    console = terminal("login", "alice")
+    console.expect_exact("Cannot reach localhost (connection refused). "
+                         "Local accounts still work.")
+    console.expect_exact("web1 login: ")
+    console.sendline("bob")
+    console.expect_exact("Password: ")
+    console.sendline(PASSWORD)
+    console.expect_exact("$ ")
+    assert decisions(host, "login", 1) == [("auth", "refused", "unreachable")]
+    nothing_left(host)
+
+
+def test_login_timeout(host, idp, terminal):
+    """LOGIN_TIMEOUT ends login(1) in the middle of our wait."""
+    host.run("sed", "-i", "s/^LOGIN_TIMEOUT.*/LOGIN_TIMEOUT 4/",
+             "/etc/login.defs", check=True)
+    console = terminal("login", "alice")
+    code = console.code()
+    assert "timed out after 4 seconds" in console.rest()
+    nothing_left(host)
+    assert host.processes("login") == []
+    assert decisions(host, "login", 1) == [CANCELLED]
+    idp.control.approve("alice", code)
+    polls_have_stopped(idp)
+    assert host.listing("/run/devauth/grants",
+                        "/var/lib/devauth/people") == []
+    assert host.run("getent", "passwd", "alice").stdout == ""
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_BACKSLASH])
+def test_login_interrupted_while_waiting(host, idp, terminal, key):
+    console = terminal("login", "alice")
+    console.code()
+    console.send(key)
+    console.rest()
+    nothing_left(host)
+    assert host.processes("login") == []
+    assert decisions(host, "login", 1) == [CANCELLED]
+
+
+def test_login_ctrl_d_while_waiting(host, idp, terminal):
+    """Nobody reads the terminal then: the key is lost, the login is not."""
+    console = terminal("login", "alice")
+    code = console.code()
+    console.send(CTRL_D)
+    idp.control.approve("alice", code)
+    console.expect_exact("alice@web1:")
+    console.sendline("id -un; exit")
+    assert "\ralice\r\n" in console.rest()
+
+
+def test_login_ctrl_d_at_the_prompt(host, idp, terminal):
+    """T9 of the conversation: misc_conv answers with success and no text."""
+    host.pam("login", "prompt=enter")
+    console = terminal("login", "alice")
+    console.code()
+    console.expect_exact(PROMPT)
+    console.send(CTRL_D)
+    console.expect_exact("Login incorrect")
+    assert codes(idp) == 1
+    assert decisions(host, "login", 1) == [CANCELLED]
+    nothing_left(host)
+
+
+def test_login_terminal_closed(host, idp, terminal):
+    console = terminal("login", "alice")
+    console.code()
+    console.close()
+    nothing_left(host)
+    wait_until(lambda: not host.processes("login"), 1, "login is gone")
+    assert decisions(host, "login", 1) == [CANCELLED]
+
+
+def test_login_local_account(host, idp, terminal):
+    """N16: a password, a shell, and no word of ours."""
+    host.write("/etc/devauth/devauth.conf", "nonsense\n")
+    console = terminal("login", "bob")
+    console.expect_exact("Password: ")
+    console.sendline(PASSWORD)
+    console.expect_exact("$ ")
+    console.sendline("id -un; exit")
+    assert "bob\r\n" in console.rest()
+    assert host.audit() == [] and idp.control.requests() == []

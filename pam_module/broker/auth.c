@@ -280,7 +280,7 @@ show_code(struct auth *auth, struct da_wire_device *device)
 		    &transaction->diag, "the worker broke the protocol");
 		return DA_E_WORKER;
 	}
-	if (device->expires_in_s * 1000 < left_ms)
+	if (device->expires_in_s < left_ms / 1000)
 		left_ms = device->expires_in_s * 1000;
 	DA_IGNORE(da_text_copy(auth->host, code.host, sizeof(code.host)));
 	DA_IGNORE(da_text_copy(
@@ -623,6 +623,11 @@ da_auth_run(struct da_transaction *transaction)
 		DA_IGNORE(
 		    da_limits_remember(transaction->paths, &limits, NULL));
 	}
+	/* What is cached may be the cause, and may be old: the next login asks
+	 * the provider anew. */
+	if (err == DA_E_TOKEN || err == DA_E_PROTOCOL || err == DA_E_PROVIDER ||
+	    err == DA_E_UNREACHABLE)
+		da_cache_drop(transaction->paths, transaction->profile->issuer);
 	da_wire_done(DA_WIRE_IDENTITY, &auth.identity);
 	da_wire_done(DA_WIRE_METADATA, &auth.metadata);
 	return err;

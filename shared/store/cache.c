@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/limits.h"
@@ -120,4 +121,22 @@ da_cache_save(const struct da_paths *paths, enum da_cache_kind kind,
 		err = da_file_replace(
 		    dir, name, 0600, file.bytes, file.len, diag);
 	return err;
+}
+
+void
+da_cache_drop(const struct da_paths *paths, const char *issuer)
+{
+	static const enum da_cache_kind kinds[] = {
+	    DA_CACHE_METADATA, DA_CACHE_JWKS};
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0700};
+	DA_CLEANUP(da_file_closep) int dir = -1;
+	char name[DA_RECORD_DIGEST_LEN + 16];
+
+	if (da_file_open_dir(paths->cache_dir, &rule, &dir, NULL) != DA_OK)
+		return;
+	for (size_t i = 0; i < DA_ARRAY_LEN(kinds); i++) {
+		if (cache_file(kinds[i], issuer, name, sizeof(name)) == DA_OK)
+			(void)unlinkat(dir, name, 0); /* it ages anyway */
+	}
 }

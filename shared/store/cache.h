@@ -32,4 +32,7 @@ enum da_err da_cache_save(const struct da_paths *paths, enum da_cache_kind kind,
     const char *issuer, int64_t now_s, int64_t max_age_s,
     const struct da_buf *document, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Forgets both documents of an issuer. */
+void da_cache_drop(const struct da_paths *paths, const char *issuer);
+
 #endif

@@ -531,3 +531,16 @@ def test_too_many_codes(host, idp, login):
     assert len(idp.control.requests("device_authorization")) == made == 10
     # Somebody else from the same place is not concerned.
     assert login("bob").expect_code().code
+
+
+def test_cached_documents_that_no_longer_fit_are_forgotten(host, idp, login):
+    """The provider moved an endpoint: one login fails, the next one works."""
+    sign_in(idp, login)
+    for path in host.listing("/var/cache/devauth"):
+        if path.endswith(".metadata"):
+            host.run("sed", "-i", "s,/device_authorization,/moved,", path,
+                     check=True)
+    client = login("alice", options=ONCE)
+    assert "Open " not in client.rest()
+    idp.control.reset()
+    sign_in(idp, login)

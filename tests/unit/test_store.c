@@ -314,6 +314,10 @@ test_cache(void **state)
 	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
 			     "https://a", 1000 + 86401, &loaded, &diag),
 	    DA_E_ABSENT);
+	da_cache_drop(&folder.paths, "https://a");
+	assert_int_equal(da_cache_load(&folder.paths, DA_CACHE_JWKS,
+			     "https://a", 1000, &loaded, &diag),
+	    DA_E_ABSENT);
 	da_buf_done(&document);
 	da_buf_done(&loaded);
 }

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -158,6 +159,22 @@ key_was_proved(pam_handle_t *pamh)
 	return false;
 }
 
+/* su, and sudo with targetpw, ask for somebody else than who runs them. Under
+ * login and root's own su the real uid is 0, under sudo the caller's. */
+static bool
+asks_for_other(const char *user)
+{
+	struct da_account account;
+	char buffer[2048];
+	bool provisional;
+	uid_t caller = getuid();
+
+	return caller != 0 &&
+	    (da_account_find(&da_paths, user, false, buffer, sizeof(buffer),
+		 &account, &provisional) != DA_OK ||
+		account.uid != caller);
+}
+
 static void
 describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 {
@@ -180,6 +197,8 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 		request->flags &= ~DA_REQUEST_QR;
 	if (strcmp(request->service, "login") == 0)
 		request->flags |= DA_REQUEST_LOGIN_60S;
+	if (asks_for_other(request->user))
+		request->flags |= DA_REQUEST_FOR_OTHER;
 }
 
 /* Waits for the broker's next message, as long as the person is there. Only

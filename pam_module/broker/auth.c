@@ -73,7 +73,10 @@ check_hopeless(struct da_transaction *transaction)
 	struct da_person person;
 	char buffer[2048];
 	bool provisional;
-	bool remote = (request->flags & DA_REQUEST_REMOTE) != 0;
+	/* Who asks for somebody else here is as good as a stranger from afar:
+	 * either could send the code to the victim (attack D9). */
+	bool remote =
+	    (request->flags & (DA_REQUEST_REMOTE | DA_REQUEST_FOR_OTHER)) != 0;
 	enum da_err err;
 
 	if (da_account_name_check(request->user) != DA_OK) {
@@ -397,6 +400,23 @@ save_metadata(const struct auth *auth)
 		    &fetched->jwks, NULL));
 }
 
+/* Those that a rule of any profile of this issuer names: another PAM line may
+ * ask for another profile. */
+static enum da_err
+keep_groups(const struct da_transaction *transaction,
+    const struct da_wire_identity *identity, struct da_buf *ret)
+{
+	const struct da_config *config = transaction->config;
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
+		if (strcmp(config->profiles[i].issuer, identity->issuer) == 0)
+			err = da_policy_keep_groups(
+			    &config->profiles[i], &identity->groups, ret);
+	}
+	return err;
+}
+
 static enum da_err
 leave_grant(struct auth *auth)
 {
@@ -427,8 +447,7 @@ leave_grant(struct auth *auth)
 		err = da_text_copy(identity->subject, grant.person.subject,
 		    sizeof(grant.person.subject));
 	if (err == DA_OK)
-		err = da_policy_keep_groups(transaction->profile,
-		    &identity->groups, &grant.person.groups);
+		err = keep_groups(transaction, identity, &grant.person.groups);
 	if (err == DA_OK) {
 		da_text_reduce(
 		    identity->name, grant.gecos, sizeof(grant.gecos));
@@ -593,7 +612,9 @@ da_auth_run(struct da_transaction *transaction)
 		DA_IGNORE(
 		    da_text_copy("this host", auth.host, sizeof(auth.host)));
 	limits = (struct da_limits_request){
-	    .source = transaction->request.rhost,
+	    .source = (transaction->request.flags & DA_REQUEST_FOR_OTHER) != 0
+		? "(for somebody else)"
+		: transaction->request.rhost,
 	    .user = transaction->request.user,
 	    .key_proved =
 		(transaction->request.flags & DA_REQUEST_PUBKEY_PROVED) != 0,

@@ -6,12 +6,16 @@
  *
  * Descriptor 3 is the socket to the module; its end ends the broker.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -57,6 +61,28 @@ harden(void)
 	    setrlimit(RLIMIT_NOFILE, &files) == 0 &&
 	    signal(SIGPIPE, SIG_IGN) != SIG_ERR && umask(077) != (mode_t)-1 &&
 	    chdir("/") == 0;
+}
+
+/* We are born in the control group of sudo's or su's caller. Under systemd's
+ * user@.service that is the caller's own, and who owns it can freeze whatever
+ * is in it, root's processes and the locks they hold included. Best effort:
+ * without the unified hierarchy nobody has such a group. */
+static void
+leave_callers_group(void)
+{
+	struct statfs fs;
+	int fd;
+
+	if (statfs("/sys/fs/cgroup", &fs) != 0 ||
+	    fs.f_type != CGROUP2_SUPER_MAGIC ||
+	    (mkdir("/sys/fs/cgroup/devauth", 0755) != 0 && errno != EEXIST))
+		return;
+	fd = open("/sys/fs/cgroup/devauth/cgroup.procs",
+	    O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	DA_IGNORE(write(fd, "0", 1));
+	(void)close(fd);
 }
 
 enum da_err
@@ -123,6 +149,7 @@ main(int argc, char **argv)
 	(void)argv;
 	if (argc != 1 || !harden())
 		return 1;
+	leave_callers_group();
 	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
 	err = receive_request(&transaction, &type);
 	if (err == DA_OK)

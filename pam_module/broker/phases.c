@@ -34,6 +34,8 @@ use_profile_of(
 static enum da_err
 check_person(struct da_transaction *transaction, const struct da_person *person)
 {
+	/* As the PAM line or default_profile says. */
+	const struct da_profile *asked = transaction->profile;
 	int64_t age_s = da_clock_wall_s() - person->verified_at_s;
 	enum da_err err;
 
@@ -44,8 +46,20 @@ check_person(struct da_transaction *transaction, const struct da_person *person)
 	err = use_profile_of(transaction, person);
 	if (err != DA_OK)
 		return err;
+	/* profile= is a demand: what another profile allows does not meet it.
+	 */
+	if (transaction->request.profile[0] == '\0')
+		asked = transaction->profile;
+	if (strcmp(asked->issuer, person->issuer) != 0) {
+		da_diag_set(&transaction->diag,
+		    "signed in at another issuer than that of profile \"%s\"",
+		    asked->name);
+		return DA_E_ACCT_DENIED;
+	}
 	if (da_policy_check_access(transaction->profile, person->name,
-		&person->groups, &transaction->diag) != DA_OK) {
+		&person->groups, &transaction->diag) != DA_OK ||
+	    da_policy_check_access(asked, person->name, &person->groups,
+		&transaction->diag) != DA_OK) {
 		DA_IGNORE(da_text_copy(transaction->diag.text,
 		    transaction->result.rule,
 		    sizeof(transaction->result.rule))); /* same size */
@@ -111,6 +125,8 @@ commit(struct da_transaction *transaction, const struct da_grant *grant)
 	if (err == DA_OK)
 		err = da_person_save(
 		    transaction->paths, person, &transaction->diag);
+	if (err == DA_E_LOCKED)
+		return DA_E_ACCT_DENIED;
 	if (err == DA_OK)
 		err = da_account_add(
 		    transaction->paths, &entry, &transaction->diag);

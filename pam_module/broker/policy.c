@@ -52,6 +52,10 @@ da_policy_map_name(const struct da_profile *profile, const char *claim,
 		    profile->username_claim);
 		return DA_E_BAD_NAME;
 	}
+	if (da_account_name_is_reserved(name)) {
+		da_diag_set(diag, "the name %s is reserved", name);
+		return DA_E_BAD_NAME;
+	}
 	memcpy(ret_name, name, sizeof(name));
 	return DA_OK;
 }

@@ -44,7 +44,7 @@ find_worker_ids(const struct da_paths *paths, uid_t *ret_uid, gid_t *ret_gid,
 {
 	FILE *file = fopen(paths->passwd_file, "re");
 	struct passwd entry, *found;
-	char buffer[1024];
+	char buffer[65536];
 	enum da_err err = DA_E_CONFIG;
 
 	if (file == NULL) {

@@ -32,6 +32,11 @@ bool da_account_name_is_wellformed(const char *name, size_t len);
 /* The length of a name that keeps the rule, 0 for any other. */
 size_t da_account_name_measure(const char *name);
 
+/* Whether the name is one that this or another system, a package or a policy
+ * (sudoers, polkit, pam_wheel) gives a meaning of its own, as an account or as
+ * a group; the private group of a person would have it, too. */
+bool da_account_name_is_reserved(const char *name);
+
 /* Whether a person or a group may have this number at all, whoever gave it:
  * not below 1000 (the system's), not in 60001-65535 (Debian's, systemd's
  * dynamic users, nobody, 16-bit -1), positive as a 32-bit int. */

@@ -32,7 +32,7 @@
 
 /* Others hold the lock for one rewrite: milliseconds, seconds for a million
  * people. */
-#define LOCK_TIMEOUT_MS 10000
+#define LOCK_TIMEOUT_MS 3000
 #define LOCK_PAUSE_NS 5000000
 
 static enum da_err

@@ -52,6 +52,38 @@ da_account_name_check(const char *name)
 	return da_account_name_measure(name) > 0 ? DA_OK : DA_E_BAD_NAME;
 }
 
+/* Some that Debian's packages create when they are installed, and groups that
+ * are known to make root of their members. Those that the host has already are
+ * refused by da_local_find(). */
+static const char *const reserved[] = {"adm", "admin", "administrators",
+    "admins", "audio", "avahi", "backup", "bin", "cdrom", "chrony", "crontab",
+    "daemon", "dialout", "dip", "disk", "docker", "ftp", "games", "git",
+    "gnats", "incus", "incus-admin", "input", "irc", "kmem", "kvm", "libvirt",
+    "libvirt-qemu", "list", "lp", "lpadmin", "lxd", "mail", "man", "messagebus",
+    "mysql", "netdev", "news", "nobody", "nogroup", "ntp", "operator",
+    "plugdev", "podman", "polkitd", "postfix", "postgres", "proxy", "redis",
+    "render", "root", "sasl", "sgx", "shadow", "shutdown", "src", "ssh", "sshd",
+    "ssl-cert", "staff", "sudo", "sudoers", "sync", "sys", "syslog",
+    "systemd-journal", "tape", "tcpdump", "tss", "tty", "users", "utmp", "uucp",
+    "uuidd", "vboxusers", "video", "voice", "wheel", "wireshark", "www-data"};
+
+bool
+da_account_name_is_reserved(const char *name)
+{
+	for (size_t i = 0; i < DA_ARRAY_LEN(reserved); i++) {
+		const char *a = reserved[i], *b = name;
+
+		while (*a != '\0' && *a == *b) {
+			a++;
+			b++;
+		}
+		if (*a == *b)
+			return true;
+	}
+	/* systemd's and our own service accounts. */
+	return name[0] == '_';
+}
+
 bool
 da_account_id_is_usable(uint32_t id)
 {

@@ -185,7 +185,7 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 
 	if (len == 0 || (ask && !da_stranger_may_ask(paths)))
 		return DA_E_ABSENT;
-	if (!read_policy(view, &policy) ||
+	if (da_account_name_is_reserved(name) || !read_policy(view, &policy) ||
 	    (policy.allowed_len > 0 && !list_has(policy.allowed, name, len)))
 		return DA_E_ABSENT;
 	uid = da_account_uid_hash(name);

@@ -86,6 +86,10 @@ check_local(const struct da_paths *paths, const struct da_account_entry *entry,
 		    local.passwd_id ? paths->passwd_file : paths->group_file);
 		return DA_E_COLLISION;
 	}
+	if (da_account_name_is_reserved(entry->name)) {
+		da_diag_set(diag, "%s: the name is reserved", entry->name);
+		return DA_E_COLLISION;
+	}
 	return DA_OK;
 }
 

@@ -7,12 +7,18 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/limits.h"
 #include "core/secret.h"
 #include "core/text.h"
+
+#define LOCK_TIMEOUT_MS 2000
+#define LOCK_PAUSE_NS 2000000
 
 void
 da_file_closep(int *fd)
@@ -291,4 +297,24 @@ da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
 	errno = saved;
 	da_diag_set(diag, "cannot write \"%s\": %m", name);
 	return DA_E_SYS;
+}
+
+enum da_err
+da_file_lock(int fd, struct da_diag *diag)
+{
+	const int64_t deadline_mono_ms = da_clock_mono_ms() + LOCK_TIMEOUT_MS;
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			da_diag_set(diag, "cannot lock: %m");
+			return DA_E_SYS;
+		}
+		if (da_clock_mono_ms() >= deadline_mono_ms) {
+			da_diag_set(diag, "another process keeps it locked");
+			return DA_E_TIMEOUT;
+		}
+		(void)nanosleep(&pause, NULL); /* cut short is as good */
+	}
+	return DA_OK;
 }

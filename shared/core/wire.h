@@ -54,7 +54,8 @@ enum da_client_auth {
 #define DA_REQUEST_DEBUG 256u       /* explain decisions in the log */
 #define DA_REQUEST_CONSUME 512u     /* account: no session phase will follow */
 #define DA_REQUEST_NOT_ADMITTED 1024u /* the host lets nobody in as this */
-#define DA_REQUEST_ALL 2047u
+#define DA_REQUEST_FOR_OTHER 2048u    /* the caller is not that person: su */
+#define DA_REQUEST_ALL 4095u
 
 /* A transaction succeeds when RESULT says DA_OK *and* carries this: no single
  * flipped bit and no zeroed memory lets anybody in. */

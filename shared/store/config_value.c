@@ -87,6 +87,9 @@ parse_list(const struct da_config_row *row, const char *text,
 			err = DA_E_NOMEM;
 		else if (list.count == DA_CONFIG_LIST_MAX)
 			err = complain(row, "too many entries", what, size);
+		else if (item[0] == '#' || item[0] == ';')
+			err = complain(row, "a comment needs a line of its own",
+			    what, size);
 		else if (len > (size_t)row->max)
 			err = complain(row, "entry too long", what, size);
 		else if (!da_text_is_printable(item))

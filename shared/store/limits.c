@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,10 +16,26 @@
 #include "core/text.h"
 #include "store/record.h"
 
-#define MAGIC UINT64_C(0x31736d696c617664)
-/* Slots of 16 bytes: 64 kB for strangers, 16 kB for the others. */
-#define STRANGER_SLOTS 4096u
-#define KNOWN_SLOTS 1024u
+#define MAGIC UINT64_C(0x32736d696c617664)
+
+/* Slots of 16 bytes: 64 kB for strangers, 16 kB for the others, and as much for
+ * the memory of sources, which lasts and so must not take the room of buckets.
+ */
+enum part {
+	STRANGERS,
+	KNOWN,
+	MEMORY,
+};
+
+static const struct {
+	uint32_t first, count;
+} parts[] = {
+    [STRANGERS] = {0, 4096},
+    [KNOWN] = {4096, 1024},
+    [MEMORY] = {5120, 1024},
+};
+
+#define SLOTS 6144u
 /* A key may stand in any of this many neighbouring slots. */
 #define WINDOW 8u
 #define REMEMBER_MS (INT64_C(30) * 86400 * 1000)
@@ -70,8 +85,7 @@ format_table(struct table *table)
 	table->header = (struct header){.magic = MAGIC};
 	da_text_hex(salt, sizeof(salt), table->header.salt);
 	if (ftruncate(table->fd, 0) != 0 ||
-	    ftruncate(table->fd, slot_offset(STRANGER_SLOTS + KNOWN_SLOTS)) !=
-		0 ||
+	    ftruncate(table->fd, slot_offset(SLOTS)) != 0 ||
 	    pwrite(table->fd, &table->header, sizeof(table->header), 0) !=
 		(ssize_t)sizeof(table->header)) {
 		da_diag_set(
@@ -104,8 +118,9 @@ open_table(const struct da_paths *paths, struct table *ret)
 		    paths->limits_file);
 		return DA_E_UNSAFE_FILE;
 	}
-	if (flock(ret->fd, LOCK_EX) != 0)
-		return DA_E_SYS;
+	err = da_file_lock(ret->fd, ret->diag);
+	if (err != DA_OK)
+		return err;
 	/* Torn or of another version: it is forgotten, as after a boot. */
 	if (pread(ret->fd, &ret->header, sizeof(ret->header), 0) !=
 		(ssize_t)sizeof(ret->header) ||
@@ -132,14 +147,15 @@ make_key(const struct table *table, const char *kind, const char *name,
 	return DA_OK;
 }
 
-/* The key's slot, or a free one. DA_E_LIMITED when its neighbourhood is full.
- */
+/* The key's slot, or a free one. DA_E_LIMITED when its neighbourhood is full;
+ * but in the memory the source that was here longest ago makes room. */
 static enum da_err
-find_slot(const struct table *table, uint64_t key, bool known,
+find_slot(const struct table *table, uint64_t key, enum part part,
     uint32_t *ret_index, struct slot *ret)
 {
-	uint32_t first = known ? STRANGER_SLOTS : 0;
-	uint32_t count = known ? KNOWN_SLOTS : STRANGER_SLOTS;
+	uint32_t first = parts[part].first;
+	uint32_t count = parts[part].count;
+	int64_t oldest_ms = INT64_MAX;
 	bool found = false;
 
 	for (uint32_t i = 0; i < WINDOW; i++) {
@@ -160,8 +176,13 @@ find_slot(const struct table *table, uint64_t key, bool known,
 			*ret_index = index;
 			*ret = (struct slot){.key = key};
 		}
+		if (!found && part == MEMORY && slot.full_at_ms < oldest_ms) {
+			oldest_ms = slot.full_at_ms;
+			*ret_index = index;
+			*ret = (struct slot){.key = key};
+		}
 	}
-	return found ? DA_OK : DA_E_LIMITED;
+	return found || part == MEMORY ? DA_OK : DA_E_LIMITED;
 }
 
 static enum da_err
@@ -188,7 +209,8 @@ use_bucket(const struct table *table, const struct bucket *bucket,
 	enum da_err err = make_key(table, bucket->name, name, &key);
 
 	if (err == DA_OK)
-		err = find_slot(table, key, known, &index, &slot);
+		err = find_slot(
+		    table, key, known ? KNOWN : STRANGERS, &index, &slot);
 	if (err == DA_E_LIMITED)
 		da_diag_set(table->diag, "the table of limits is full");
 	if (err != DA_OK)
@@ -243,10 +265,10 @@ is_remembered(const struct table *table, const char *source, bool *ret)
 
 	*ret = false;
 	if (err == DA_OK)
-		err = find_slot(table, key, true, &index, &slot);
+		err = find_slot(table, key, MEMORY, &index, &slot);
 	if (err == DA_OK)
 		*ret = slot.full_at_ms > table->now_ms;
-	return err == DA_E_LIMITED ? DA_OK : err;
+	return err;
 }
 
 static enum da_err
@@ -311,12 +333,11 @@ da_limits_remember(const struct da_paths *paths,
 	if (err == DA_OK)
 		err = make_key(&table, "known", source, &key);
 	if (err == DA_OK)
-		err = find_slot(&table, key, true, &index, &slot);
+		err = find_slot(&table, key, MEMORY, &index, &slot);
 	if (err == DA_OK) {
 		slot.full_at_ms = request->now_mono_ms + REMEMBER_MS;
 		err = write_slot(&table, index, &slot);
 	}
 	da_file_closep(&table.fd);
-	/* No room among the known: they stay known, this one is a stranger. */
-	return err == DA_E_LIMITED ? DA_OK : err;
+	return err;
 }

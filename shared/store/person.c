@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,6 +250,23 @@ write_person(int dir, const struct da_person *person, struct da_diag *diag)
 	return err;
 }
 
+/* A lock that came while the person signed in stands. */
+static enum da_err
+check_lock(const struct da_paths *paths, const char *name, struct da_diag *diag)
+{
+	struct da_person known;
+	enum da_err err = da_person_load(paths, name, &known, diag);
+	bool locked = err == DA_OK && known.locked;
+
+	if (err == DA_OK)
+		da_person_done(&known);
+	if (locked) {
+		da_diag_set(diag, "locked");
+		return DA_E_LOCKED;
+	}
+	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
 enum da_err
 da_person_save(const struct da_paths *paths, const struct da_person *person,
     struct da_diag *diag)
@@ -266,11 +282,16 @@ da_person_save(const struct da_paths *paths, const struct da_person *person,
 		return err;
 	lock = openat(
 	    dir, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
+	if (lock < 0) {
 		da_diag_set(diag, "%s/.lock: %m", paths->people_dir);
 		return DA_E_SYS;
 	}
+	err = da_file_lock(lock, diag);
+	if (err != DA_OK)
+		return err;
 	err = da_person_check_pin(
 	    paths, person->name, person->issuer, person->subject, diag);
+	if (err == DA_OK)
+		err = check_lock(paths, person->name, diag);
 	return err != DA_OK ? err : write_person(dir, person, diag);
 }

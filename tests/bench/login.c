@@ -1,34 +1,30 @@
 /*
- * A login as a host program sees it, with a stop-watch: authenticate, setcred,
- * acct_mgmt, open_session, close_session, each with the wall time and with the
- * CPU time of this process and of every process that the module started.
+ * A login as a host program sees it, with a stop-watch: authenticate,
+ * acct_mgmt, setcred, open_session, close_session. Prints:
  *
  *   message TEXT       what the module shows, newlines as blanks
  *   prompt             a line from standard input is the answer
- *   PHASE CODE WALL_US CPU_US PEAK_KB   (of the processes it started)
+ *   PHASE CODE WALL_US OWN_CPU_US OTHERS_CPU_US OTHERS_PEAK_KB
  *   shown US           from the start to the first message
  *   entered US         from the last answer to the end of authenticate
  *   ended US           wall clock at the end of authenticate
  *   broker KB          its peak when the last answer was there
- *   growth KB          of this process's RSS, from before pam_start() on
+ *   growth KB          of this process's RSS from before pam_start() on
  *
- * The module starts its broker as nobody's child; as the subreaper this
- * process inherits it, and wait4() tells about it and about its worker.
+ * The others are the processes that the module has started. They are nobody's
+ * children; as the subreaper this process inherits the broker, and wait4()
+ * tells about it and about its worker.
  *
  * usage: bench_login CONFDIR SERVICE USER TITLE
- * TITLE ends the command line: "sshd: alice [pam]" makes the module take us
- * for sshd's keyboard-interactive conversation, which needs no terminal.
+ * TITLE ends the command line: "sshd: alice [pam]" makes the module take us for
+ * sshd's keyboard-interactive conversation, which needs no terminal.
  */
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "memory.h"
+
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <security/pam_appl.h>
 
@@ -49,77 +45,64 @@ now_us(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* A file of /proc; empty when it cannot be read. */
-static void
-read_text(const char *path, char *out, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : read(fd, out, size - 1);
-
-	out[len < 0 ? 0 : len] = '\0';
-	if (fd >= 0)
-		(void)close(fd);
-}
-
-static long
-read_field(const char *path, const char *name)
-{
-	char text[8192];
-	const char *at;
-
-	read_text(path, text, sizeof(text));
-	at = strstr(text, name);
-	return at == NULL ? 0 : strtol(at + strlen(name), NULL, 10);
-}
-
 /* The peak of the only child, which is the broker. */
 static long
 broker_peak_kb(void)
 {
-	char path[64], children[64];
+	char path[64], text[8192];
 
 	(void)snprintf(
 	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	read_text(path, children, sizeof(children));
+	read_text(path, text, sizeof(text));
 	(void)snprintf(
-	    path, sizeof(path), "/proc/%ld/status", strtol(children, NULL, 10));
-	return read_field(path, "\nVmHWM:");
+	    path, sizeof(path), "/proc/%ld/status", strtol(text, NULL, 10));
+	read_text(path, text, sizeof(text));
+	return find_number(text, "\nVmHWM:");
+}
+
+static void
+show(const char *text)
+{
+	(void)fputs("message ", stdout);
+	for (; *text != '\0'; text++)
+		(void)putchar(*text == '\n' ? ' ' : *text);
+	(void)putchar('\n');
+}
+
+static char *
+ask(void)
+{
+	char line[256];
+
+	(void)puts("prompt");
+	(void)fflush(stdout);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	seen.broker_kb = broker_peak_kb();
+	seen.entered_us = now_us(CLOCK_MONOTONIC);
+	return strdup(line);
 }
 
 static int
-converse(int number, const struct pam_message **messages,
+converse(int count, const struct pam_message **messages,
     struct pam_response **ret_responses, void *data)
 {
 	struct pam_response *responses =
-	    calloc((size_t)number, sizeof(*responses));
-	char line[256];
+	    calloc((size_t)count, sizeof(*responses));
 
 	(void)data;
 	if (responses == NULL)
-		return PAM_CONV_ERR;
+		return PAM_BUF_ERR;
 	if (seen.shown_us == 0)
 		seen.shown_us = now_us(CLOCK_MONOTONIC);
-	for (int i = 0; i < number; i++) {
+	for (int i = 0; i < count; i++) {
 		int style = messages[i]->msg_style;
 
-		(void)fputs("message ", stdout);
-		for (const char *p = messages[i]->msg; *p != '\0'; p++)
-			(void)putchar(*p == '\n' ? ' ' : *p);
-		(void)putchar('\n');
-		if (style != PAM_PROMPT_ECHO_ON && style != PAM_PROMPT_ECHO_OFF)
-			continue;
-		(void)puts("prompt");
-		(void)fflush(stdout);
-		if (fgets(line, sizeof(line), stdin) == NULL) {
-			free(responses);
-			return PAM_CONV_ERR;
-		}
-		line[strcspn(line, "\n")] = '\0';
-		responses[i].resp = strdup(line);
-		seen.broker_kb = broker_peak_kb();
-		seen.entered_us = now_us(CLOCK_MONOTONIC);
+		show(messages[i]->msg);
+		if (style == PAM_PROMPT_ECHO_ON || style == PAM_PROMPT_ECHO_OFF)
+			responses[i].resp = ask();
 	}
-	(void)fflush(stdout);
 	*ret_responses = responses;
 	return PAM_SUCCESS;
 }
@@ -135,7 +118,7 @@ cpu_us(int who)
 	    usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
-/* Buries whatever the phase has left behind; its largest peak. */
+/* Waits for all that the phase has started; the largest peak of it. */
 static long
 reap(void)
 {
@@ -155,27 +138,25 @@ run_phase(pam_handle_t *pamh, const char *name,
 {
 	int64_t own_us = cpu_us(RUSAGE_SELF);
 	int64_t others_us = cpu_us(RUSAGE_CHILDREN);
-	int64_t start_us = now_us(CLOCK_MONOTONIC), end_us;
+	int64_t start_us = now_us(CLOCK_MONOTONIC);
 	int code = call(pamh, flags);
+	int64_t end_us = now_us(CLOCK_MONOTONIC);
 	long peak_kb;
 
-	end_us = now_us(CLOCK_MONOTONIC);
 	own_us = cpu_us(RUSAGE_SELF) - own_us;
-	if (call == pam_authenticate) {
+	if (call == pam_authenticate)
 		(void)printf("ended %lld\n", (long long)now_us(CLOCK_REALTIME));
-		if (seen.shown_us != 0)
-			(void)printf("shown %lld\n",
-			    (long long)(seen.shown_us - start_us));
-		if (seen.entered_us != 0)
-			(void)printf("entered %lld\nbroker %ld\n",
-			    (long long)(end_us - seen.entered_us),
-			    seen.broker_kb);
-	}
+	if (call == pam_authenticate && seen.shown_us != 0)
+		(void)printf(
+		    "shown %lld\n", (long long)(seen.shown_us - start_us));
+	if (call == pam_authenticate && seen.entered_us != 0)
+		(void)printf("entered %lld\nbroker %ld\n",
+		    (long long)(end_us - seen.entered_us), seen.broker_kb);
 	peak_kb = reap();
 	others_us = cpu_us(RUSAGE_CHILDREN) - others_us;
-	(void)printf("%s %d %lld %lld %ld\n", name, code,
-	    (long long)(end_us - start_us), (long long)(own_us + others_us),
-	    peak_kb);
+	(void)printf("%s %d %lld %lld %lld %ld\n", name, code,
+	    (long long)(end_us - start_us), (long long)own_us,
+	    (long long)others_us, peak_kb);
 	return code;
 }
 
@@ -200,9 +181,10 @@ main(int argc, char **argv)
 
 	if (argc != 5 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
 		return 2;
-	(void)read_field("/proc/self/smaps_rollup", "\nRss:");
 	(void)printf("%s", "");
-	rss_kb = read_field("/proc/self/smaps_rollup", "\nRss:");
+	map_what_is_loaded();
+	(void)measure_memory();
+	rss_kb = measure_memory().rss_kb;
 	if (pam_start_confdir(argv[2], argv[3], &conv, argv[1], &pamh) !=
 		PAM_SUCCESS ||
 	    pam_set_item(pamh, PAM_TTY, "ssh") != PAM_SUCCESS ||
@@ -211,8 +193,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < DA_ARRAY_LEN(phases) && code == PAM_SUCCESS; i++)
 		code = run_phase(
 		    pamh, phases[i].name, phases[i].call, phases[i].flags);
-	(void)printf("growth %ld\n",
-	    read_field("/proc/self/smaps_rollup", "\nRss:") - rss_kb);
+	(void)printf("growth %ld\n", measure_memory().rss_kb - rss_kb);
 	(void)pam_end(pamh, code);
 	return code == PAM_SUCCESS ? 0 : 1;
 }

@@ -251,6 +251,9 @@ da_build_put_cell(struct da_build *build, const struct da_cell *cell)
 	case DA_KIND_PERSON:
 		if (!da_record_read_person(cell, &person))
 			return DA_E_RANGE;
+		if (person.renamed) /* its uid leads to the new name */
+			return put(build, cell->key, cell->key_len, cell->value,
+			    cell->value_len);
 		return put_numbered(build, cell, DA_KIND_UID, person.uid);
 	case DA_KIND_GROUP:
 		if (!da_record_read_group(cell, &group))

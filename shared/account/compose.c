@@ -55,7 +55,8 @@ da_compose_person(
 	da_format_put_u16(value + DA_PERSON_GECOS_LEN, (uint16_t)gecos_len);
 	da_format_put_u16(value + DA_PERSON_HOME_LEN, (uint16_t)home_len);
 	da_format_put_u16(value + DA_PERSON_SHELL_LEN, (uint16_t)shell_len);
-	value[DA_PERSON_FLAGS] = person->removed ? DA_FLAG_REMOVED : 0;
+	value[DA_PERSON_FLAGS] = (person->removed ? DA_FLAG_REMOVED : 0) |
+	    (person->renamed ? DA_FLAG_RENAMED : 0);
 	at = add_text(at, person->gecos, gecos_len);
 	at = add_text(at, person->home, home_len);
 	at = add_text(at, person->shell, shell_len);

@@ -17,6 +17,7 @@ struct da_compose_person {
 	uint32_t uid;
 	uint32_t gid;
 	bool removed;
+	bool renamed; /* a former name; removed as well */
 };
 
 struct da_compose_group {

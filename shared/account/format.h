@@ -18,6 +18,8 @@
  *               behind each.
  *  u UID        position (4) in this file of the p record with this uid
  *  i GID        position (4) in this file of the g record with this gid
+ *  l NAME       this local account is managed: devauth decides about its
+ *               logins (no value; in accounts.cdb only)
  *  m NAME       the gids (4 each) of the groups in this file that list this
  *               member; a removed person has no such record
  *  c            what NSS may answer beyond the records: flags (1), zero (1),
@@ -27,7 +29,8 @@
  * Kinds that a version does not know are copied by its writer and ignored by
  * its readers. A removed person or group stays as a record with a flag, so that
  * its name and number are not given to anybody else, and so that it hides what
- * directory.cdb says of it.
+ * directory.cdb says of it. So does the former name of a person who got another
+ * one: such a record has the uid that went with the name, and no u record.
  */
 #ifndef DA_ACCOUNT_FORMAT_H
 #define DA_ACCOUNT_FORMAT_H
@@ -56,6 +59,7 @@ enum da_format_kind {
 	DA_KIND_GID = 'i',
 	DA_KIND_GROUPS_OF = 'm',
 	DA_KIND_POLICY = 'c',
+	DA_KIND_MANAGED = 'l',
 };
 
 /* Positions: of the first record, and of the fields in each value. */
@@ -83,8 +87,10 @@ enum da_format_kind {
 #define DA_POLICY_ALLOWED_LEN 6u
 #define DA_POLICY_HEAD 12u
 
-/* Flags of persons and groups, and of the policy. Others are refused. */
+/* Flags of persons and groups, and of the policy. Others are refused; a former
+ * name has both of the first two. */
 #define DA_FLAG_REMOVED 1u
+#define DA_FLAG_RENAMED 2u
 #define DA_FLAG_FIRST_LOGIN 1u
 #define DA_FLAG_ENUMERATE 2u
 

@@ -50,7 +50,8 @@ da_record_read_named_person(
 
 	if (cell->key[0] != DA_KIND_PERSON ||
 	    cell->value_len < DA_PERSON_HEAD || v[DA_PERSON_FLAGS + 1] != 0 ||
-	    v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED)
+	    (v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED &&
+		v[DA_PERSON_FLAGS] != (DA_FLAG_REMOVED | DA_FLAG_RENAMED)))
 		return false;
 	ret->name = (const char *)cell->key + 1;
 	ret->name_len = cell->key_len - 1;
@@ -61,7 +62,8 @@ da_record_read_named_person(
 	ret->gecos_len = da_format_get_u16(v + DA_PERSON_GECOS_LEN);
 	ret->home_len = da_format_get_u16(v + DA_PERSON_HOME_LEN);
 	ret->shell_len = da_format_get_u16(v + DA_PERSON_SHELL_LEN);
-	ret->removed = v[DA_PERSON_FLAGS] == DA_FLAG_REMOVED;
+	ret->removed = v[DA_PERSON_FLAGS] != 0;
+	ret->renamed = v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED;
 	if (ret->text_len !=
 	    (size_t)ret->gecos_len + ret->home_len + ret->shell_len + 3)
 		return false;

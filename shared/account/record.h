@@ -22,6 +22,7 @@ struct da_record_person {
 	uint16_t home_len;
 	uint16_t shell_len;
 	bool removed;
+	bool renamed; /* removed, for the person has another name now */
 };
 
 /* A group; "members" are names in order, a NUL behind each. */

@@ -45,9 +45,10 @@ bool da_account_id_is_usable(uint32_t id);
 /* The uid that a canonical name has on every host. */
 uint32_t da_account_uid_hash(const char *name);
 
-/* Whether /etc/passwd itself has the name (read directly, not through NSS):
- * such an account is local and passes. DA_E_SYS when the file cannot be read,
- * DA_E_NOMEM. */
+/* Whether /etc/passwd itself has the name (read directly, not through NSS) and
+ * the database does not mark it as managed: such an account is local and passes
+ * without us. DA_E_SYS when the file or the database cannot be read,
+ * DA_E_NOMEM; a damaged database marks nobody. */
 enum da_err da_account_is_local(
     const struct da_paths *paths, const char *name, bool *ret) DA_MUST_CHECK;
 
@@ -61,12 +62,13 @@ struct da_account {
 	uint32_t gid;
 };
 
-/* Looks the name up in the database as a login program may see it:
- * "provisional" says whether never-seen people are answered for (the caller
- * has the right to it). *ret_provisional tells which kind was found. Keeps
- * nothing mapped or open. For the PAM module and our own programs.
- * DA_E_ABSENT (also before anything was set up, and for the removed),
- * DA_E_RANGE (buffer too small), DA_E_NOMEM, DA_E_SYS (database unusable). */
+/* Looks the name up in the database as a login program may see it, a managed
+ * local account in the passwd file: "provisional" says whether never-seen
+ * people are answered for (the caller has the right to it). *ret_provisional
+ * tells which kind was found. Keeps nothing mapped or open. For the PAM module
+ * and our own programs. DA_E_ABSENT (also before anything was set up, and for
+ * the removed), DA_E_RANGE (buffer too small), DA_E_NOMEM, DA_E_SYS (database
+ * unusable). */
 enum da_err da_account_find(const struct da_paths *paths, const char *name,
     bool provisional, char *buffer, size_t size, struct da_account *ret,
     bool *ret_provisional) DA_MUST_CHECK;

@@ -158,9 +158,10 @@ open_view(struct da_build *build, struct da_diag *diag)
 	return err;
 }
 
-enum da_err
-da_build_open(struct da_build *build, const struct da_paths *paths,
-    const char *name, struct da_diag *diag)
+/* The folder and its lock. */
+static enum da_err
+enter(struct da_build *build, const struct da_paths *paths, const char *name,
+    struct da_diag *diag)
 {
 	const struct da_file_rule rule = {
 	    .owner = paths->owner, .mode_max = 0755};
@@ -169,8 +170,15 @@ da_build_open(struct da_build *build, const struct da_paths *paths,
 	*build = (struct da_build){
 	    .paths = paths, .name = name, .dir = -1, .lock = -1, .file = -1};
 	err = da_file_open_dir(paths->state_dir, &rule, &build->dir, diag);
-	if (err == DA_OK)
-		err = take_lock(build, diag);
+	return err == DA_OK ? take_lock(build, diag) : err;
+}
+
+enum da_err
+da_build_open(struct da_build *build, const struct da_paths *paths,
+    const char *name, struct da_diag *diag)
+{
+	enum da_err err = enter(build, paths, name, diag);
+
 	if (err == DA_OK)
 		err = ensure_counter(build, diag);
 	if (err == DA_OK)
@@ -311,4 +319,78 @@ da_build_done(struct da_build *build)
 	da_file_closep(&build->lock);
 	da_file_closep(&build->dir);
 	errno = saved;
+}
+
+/* Maps the counter if there is one that readers could have mapped. */
+static enum da_err
+map_counter(struct da_build *build, uint64_t **ret, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	struct stat st;
+	void *page;
+
+	*ret = NULL;
+	fd = openat(build->dir, DA_FORMAT_GENERATION,
+	    O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size != DA_FORMAT_GENERATION_SIZE)
+		return DA_OK;
+	page = mmap(NULL, DA_FORMAT_GENERATION_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED) {
+		da_diag_set(diag, "%s: cannot map: %m", DA_FORMAT_GENERATION);
+		return DA_E_SYS;
+	}
+	*ret = page;
+	return DA_OK;
+}
+
+static enum da_err
+remove_file(struct da_build *build, const char *name, struct da_diag *diag)
+{
+	if (unlinkat(build->dir, name, 0) == 0 || errno == ENOENT)
+		return DA_OK;
+	da_diag_set(diag, "%s: cannot remove: %m", name);
+	return DA_E_SYS;
+}
+
+/* The directory goes before what hides parts of it. The counter is raised while
+ * it has a name, for those who look now, and once more when it has none: who
+ * mapped it in between would wait for it for ever. */
+static enum da_err
+remove_all(struct da_build *build, uint64_t *counter, struct da_diag *diag)
+{
+	enum da_err err = remove_file(build, DA_FORMAT_DIRECTORY, diag);
+
+	if (err == DA_OK)
+		err = remove_file(build, DA_FORMAT_ACCOUNTS, diag);
+	if (err == DA_OK)
+		err = remove_file(build, TEMP_NAME, diag);
+	if (err == DA_OK && counter != NULL)
+		(void)__atomic_add_fetch(counter, 1, __ATOMIC_RELEASE);
+	if (err == DA_OK)
+		err = remove_file(build, DA_FORMAT_GENERATION, diag);
+	if (err == DA_OK && counter != NULL)
+		(void)__atomic_add_fetch(counter, 1, __ATOMIC_RELEASE);
+	if (err == DA_OK && fsync(build->dir) != 0) {
+		da_diag_set(diag, "cannot sync the folder: %m");
+		err = DA_E_SYS;
+	}
+	return err;
+}
+
+enum da_err
+da_build_purge(const struct da_paths *paths, struct da_diag *diag)
+{
+	DA_CLEANUP(da_build_done) struct da_build build;
+	uint64_t *counter = NULL;
+	enum da_err err = enter(&build, paths, DA_FORMAT_ACCOUNTS, diag);
+
+	if (err == DA_OK)
+		err = map_counter(&build, &counter, diag);
+	if (err == DA_OK)
+		err = remove_all(&build, counter, diag);
+	if (counter != NULL)
+		(void)munmap(counter, DA_FORMAT_GENERATION_SIZE); /* ours */
+	return err;
 }

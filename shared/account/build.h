@@ -54,6 +54,11 @@ enum da_err da_build_put_cell(
 enum da_err
 da_build_commit(struct da_build *build, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Deletes what there is, damaged or not, and tells the readers; for writer.h.
+ */
+enum da_err da_build_purge(
+    const struct da_paths *paths, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Drops what was not committed, gives up the lock. For DA_CLEANUP, after
  * da_build_open() has been called, whatever it said. */
 void da_build_done(struct da_build *build);

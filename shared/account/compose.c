@@ -137,6 +137,18 @@ da_compose_gids(struct da_build *build, const char *name, const uint32_t *gids,
 }
 
 enum da_err
+da_compose_managed(struct da_build *build, const char *name)
+{
+	uint8_t key[DA_USER_MAX + 1];
+	struct da_cell cell = {.value = (const uint8_t *)""};
+
+	if (!make_key(key, DA_KIND_MANAGED, name, &cell) ||
+	    da_account_name_check(name) != DA_OK)
+		return DA_E_RANGE;
+	return da_build_put_cell(build, &cell);
+}
+
+enum da_err
 da_compose_policy(struct da_build *build, const struct da_record_policy *policy)
 {
 	uint8_t key = DA_KIND_POLICY, value[DA_POLICY_MAX] = {0};

@@ -36,6 +36,8 @@ enum da_err da_compose_group(
     struct da_build *build, const struct da_compose_group *group) DA_MUST_CHECK;
 enum da_err da_compose_gids(struct da_build *build, const char *name,
     const uint32_t *gids, uint32_t count) DA_MUST_CHECK;
+enum da_err
+da_compose_managed(struct da_build *build, const char *name) DA_MUST_CHECK;
 enum da_err da_compose_policy(struct da_build *build,
     const struct da_record_policy *policy) DA_MUST_CHECK;
 

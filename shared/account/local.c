@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "account/account.h"
+#include "account/view.h"
 #include "core/paths.h"
 
 /* Most lines are short; a group that lists everybody is not. */
@@ -98,8 +99,11 @@ find_passwd(
 		err = reader_judge(&reader, result);
 		if (result != 0)
 			continue;
-		if (strcmp(found->pw_name, name) == 0)
+		/* Of several lines the first counts, as in libc. */
+		if (!ret->passwd_name && strcmp(found->pw_name, name) == 0) {
 			ret->passwd_name = true;
+			ret->uid = found->pw_uid;
+		}
 		if (found->pw_uid == id || found->pw_gid == id)
 			ret->passwd_id = true;
 	}
@@ -143,14 +147,100 @@ da_local_find(const struct da_paths *paths, const char *name, uint32_t id,
 	return err;
 }
 
+bool
+da_local_is_managed(const struct da_view *view, const char *name)
+{
+	const size_t len = da_account_name_measure(name);
+	struct da_cell cell;
+
+	return len > 0 &&
+	    da_database_find(
+		&view->accounts, DA_KIND_MANAGED, name, len, &cell);
+}
+
+/* Copies a text; false when there is no room. */
+static bool
+keep(char **at, size_t *left, const char *text, char **ret)
+{
+	size_t len = strlen(text) + 1;
+
+	if (len > *left)
+		return false;
+	memcpy(*at, text, len);
+	*ret = *at;
+	*at += len;
+	*left -= len;
+	return true;
+}
+
+static enum da_err
+give_account(const struct passwd *entry, char *buffer, size_t size,
+    struct da_account *ret)
+{
+	struct da_account account = {
+	    .uid = entry->pw_uid, .gid = entry->pw_gid};
+
+	if (!keep(&buffer, &size, entry->pw_name, &account.name) ||
+	    !keep(&buffer, &size, entry->pw_gecos, &account.gecos) ||
+	    !keep(&buffer, &size, entry->pw_dir, &account.home) ||
+	    !keep(&buffer, &size, entry->pw_shell, &account.shell))
+		return DA_E_RANGE;
+	*ret = account;
+	return DA_OK;
+}
+
+enum da_err
+da_local_find_account(const struct da_paths *paths, const char *name,
+    char *buffer, size_t size, struct da_account *ret)
+{
+	DA_CLEANUP(reader_done) struct reader reader;
+	enum da_err err = reader_init(&reader, paths->passwd_file);
+
+	while (err == DA_OK) {
+		struct passwd entry, *found = NULL;
+		int result = fgetpwent_r(
+		    reader.file, &entry, reader.line, reader.room, &found);
+
+		err = reader_judge(&reader, result);
+		if (result == 0 && strcmp(found->pw_name, name) == 0)
+			return found->pw_uid != 0
+			    ? give_account(found, buffer, size, ret)
+			    : DA_E_ABSENT;
+	}
+	return err;
+}
+
+/* A database that was damaged, which only root can do, must not keep out the
+ * accounts that are there for such a day: they are local then, and PAM's other
+ * modules decide. Whatever a caller's limits can bring about is an error. */
+static enum da_err
+find_mark(const struct da_paths *paths, const char *name, bool *ret)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	enum da_err err = da_view_open(paths, &view);
+
+	if (err == DA_OK)
+		*ret = da_local_is_managed(&view, name);
+	else if (err == DA_E_ABSENT || errno == EBADMSG || errno == EPERM ||
+	    errno == ELOOP || errno == ENOTDIR)
+		*ret = false;
+	else
+		return err;
+	return DA_OK;
+}
+
 enum da_err
 da_account_is_local(const struct da_paths *paths, const char *name, bool *ret)
 {
 	struct da_local found = {0};
+	bool managed = false;
 	enum da_err err =
 	    find_passwd(paths->passwd_file, name, /* id= */ 0, &found);
 
+	/* Root is never managed: a way in has to remain. */
+	if (err == DA_OK && found.passwd_name && found.uid != 0)
+		err = find_mark(paths, name, &managed);
 	if (err == DA_OK)
-		*ret = found.passwd_name;
+		*ret = found.passwd_name && !managed;
 	return err;
 }

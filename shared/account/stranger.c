@@ -237,7 +237,11 @@ da_account_find(const struct da_paths *paths, const char *name,
 
 	if (err != DA_OK)
 		return err;
-	err = da_reader_find_name(&view, name, buffer, size, ret);
+	err = da_local_is_managed(&view, name)
+	    ? da_local_find_account(paths, name, buffer, size, ret)
+	    : DA_E_ABSENT;
+	if (err == DA_E_ABSENT)
+		err = da_reader_find_name(&view, name, buffer, size, ret);
 	if (err == DA_E_ABSENT && provisional) {
 		is_stranger = true;
 		err = da_stranger_find(

@@ -1,355 +1,137 @@
 /*
  * Changes to accounts.cdb. Runs as root in the broker and the command.
  *
- * MUST: (1) decide under the lock, on what stands then; (2) never change a
- * uid, never give a name or number to a second owner, removed ones and local
- * ones included; (3) carry over every record that is not being changed, those
- * of kinds it does not know as well; (4) refuse a damaged database instead of
- * writing what is left of it.
+ * MUST: (1) decide under the lock, on what stands then; (2) carry over every
+ * record that is not being changed, those of kinds it does not know as well;
+ * (3) refuse a damaged database instead of writing what is left of it. What may
+ * be changed is decided in edit.c.
  */
 #include "account/writer.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "account/account.h"
-#include "account/compose.h"
-#include "account/local.h"
-#include "core/paths.h"
+#include "account/edit.h"
 
+static const struct da_build no_build = {.dir = -1, .lock = -1, .file = -1};
+
+/* Makes the changes in a draft of a view. */
 static enum da_err
-check_entry(const struct da_account_entry *entry, struct da_diag *diag)
-{
-	size_t gecos_len = strnlen(entry->gecos, DA_GECOS_MAX + 1);
-
-	if (da_account_name_check(entry->name) != DA_OK) {
-		da_diag_set(diag,
-		    "\"%.64s\" cannot be a login name: it must "
-		    "match [a-z_][a-z0-9_-]{0,31}",
-		    entry->name);
-		return DA_E_BAD_NAME;
-	}
-	if (!da_account_id_is_usable(entry->uid)) {
-		da_diag_set(diag, "%s: uid %u is reserved by the system",
-		    entry->name, entry->uid);
-		return DA_E_RANGE;
-	}
-	if (gecos_len > DA_GECOS_MAX ||
-	    !da_record_is_text(entry->gecos, gecos_len)) {
-		da_diag_set(diag,
-		    "%s: the full name is too long or not plain "
-		    "ASCII",
-		    entry->name);
-		return DA_E_RANGE;
-	}
-	if (!da_record_is_path(
-		entry->home, strnlen(entry->home, DA_PATH_MAX + 1))) {
-		da_diag_set(diag,
-		    "%s: the home must be an absolute path "
-		    "without \"..\" and ':', below \"/\"",
-		    entry->name);
-		return DA_E_RANGE;
-	}
-	if (!da_record_is_path(
-		entry->shell, strnlen(entry->shell, DA_PATH_MAX + 1))) {
-		da_diag_set(diag,
-		    "%s: the shell must be an absolute path "
-		    "without \"..\" and ':'",
-		    entry->name);
-		return DA_E_RANGE;
-	}
-	return DA_OK;
-}
-
-/* Local accounts come first in nsswitch.conf: with the same name the person
- * would get the local account, with the same number each other's files. */
-static enum da_err
-check_local(const struct da_paths *paths, const struct da_account_entry *entry,
+make_all(const struct da_paths *paths, const struct da_edit *edits,
+    size_t count, struct da_draft *draft, size_t *ret_failed,
     struct da_diag *diag)
 {
-	struct da_local local = {0};
-	enum da_err err = da_local_find(paths, entry->name, entry->uid, &local);
-
-	if (err != DA_OK) {
-		da_diag_set(diag, "cannot read %s and %s: %m",
-		    paths->passwd_file, paths->group_file);
-		return err;
-	}
-	if (local.passwd_name || local.group_name) {
-		da_diag_set(diag, "%s: the name is taken in %s", entry->name,
-		    local.passwd_name ? paths->passwd_file : paths->group_file);
-		return DA_E_COLLISION;
-	}
-	if (local.passwd_id || local.group_id) {
-		da_diag_set(diag, "%s: the number %u is taken in %s",
-		    entry->name, entry->uid,
-		    local.passwd_id ? paths->passwd_file : paths->group_file);
-		return DA_E_COLLISION;
-	}
-	if (da_account_name_is_reserved(entry->name)) {
-		da_diag_set(diag, "%s: the name is reserved", entry->name);
-		return DA_E_COLLISION;
-	}
-	return DA_OK;
-}
-
-/* Looks for another owner of the name or the number in one database. */
-static enum da_err
-check_database(const struct da_database *db, const char *file,
-    const struct da_account_entry *entry, struct da_diag *diag)
-{
-	const size_t len = strlen(entry->name);
-	struct da_record_person person;
-	struct da_cell cell;
-
-	if (da_database_find(db, DA_KIND_PERSON, entry->name, len, &cell)) {
-		if (!da_record_read_person(&cell, &person)) {
-			da_diag_set(diag, "%s: the record of %s is damaged",
-			    file, entry->name);
-			return DA_E_UNSAFE_FILE;
-		}
-		if (person.removed) {
-			da_diag_set(diag,
-			    "%s was removed; \"devauth accounts "
-			    "restore %s\" undoes that",
-			    entry->name, entry->name);
-			return DA_E_COLLISION;
-		}
-		if (person.uid != entry->uid || person.gid != entry->uid) {
-			da_diag_set(diag,
-			    "%s has uid %u and gid %u in %s, "
-			    "not %u: ids never change",
-			    entry->name, person.uid, person.gid, file,
-			    entry->uid);
-			return DA_E_COLLISION;
-		}
-	}
-	if (da_database_find_id(db, DA_KIND_UID, entry->uid, &cell) &&
-	    (cell.key_len != len + 1 ||
-		memcmp(cell.key + 1, entry->name, len) != 0)) {
-		da_diag_set(diag,
-		    "uid %u of %s belongs to %.*s in %s; give "
-		    "one of them another with \"devauth accounts add\"",
-		    entry->uid, entry->name, (int)cell.key_len - 1,
-		    (const char *)cell.key + 1, file);
-		return DA_E_COLLISION;
-	}
-	if (da_database_find(db, DA_KIND_GROUP, entry->name, len, &cell) ||
-	    da_database_find_id(db, DA_KIND_GID, entry->uid, &cell)) {
-		da_diag_set(diag,
-		    "%s (%u): a group in %s has that name or "
-		    "number",
-		    entry->name, entry->uid, file);
-		return DA_E_COLLISION;
-	}
-	return DA_OK;
-}
-
-/* Whether the directory answers for this person, with home and shell of its
- * own. */
-static bool
-is_in_directory(
-    const struct da_view *view, const struct da_account_entry *entry)
-{
-	const size_t len = strlen(entry->name);
-	struct da_record_person person;
-	struct da_cell cell;
-
-	return !da_database_knows(
-		   &view->accounts, entry->name, len, entry->uid) &&
-	    da_database_find(
-		&view->directory, DA_KIND_PERSON, entry->name, len, &cell) &&
-	    da_record_read_person(&cell, &person) && !person.removed &&
-	    person.uid == entry->uid;
-}
-
-/* Whether accounts.cdb has exactly this entry, and has told its readers. */
-static bool
-is_settled(const struct da_view *view, const struct da_account_entry *entry)
-{
-	struct da_record_person person;
-	struct da_cell cell;
-	const char *at;
-
-	if (is_in_directory(view, entry))
-		return true;
-	if (view->accounts.generation > view->generation ||
-	    !da_database_find(&view->accounts, DA_KIND_PERSON, entry->name,
-		strlen(entry->name), &cell) ||
-	    !da_record_read_person(&cell, &person) || person.removed ||
-	    person.uid != entry->uid || person.gid != entry->uid)
-		return false;
-	at = person.text;
-	if (strcmp(at, entry->gecos) != 0)
-		return false;
-	at += person.gecos_len + 1;
-	if (strcmp(at, entry->home) != 0)
-		return false;
-	at += person.home_len + 1;
-	return strcmp(at, entry->shell) == 0;
-}
-
-/* Copies accounts.cdb into the new file, without the records of these kinds
- * that belong to the name ("" for the policy). */
-static enum da_err
-copy_but(struct da_build *build, const char *kinds, const char *name,
-    struct da_diag *diag)
-{
-	const struct da_database *db = &build->view.accounts;
-	const size_t len = strlen(name);
-	uint32_t at = DA_FORMAT_TABLES_SIZE;
-	struct da_cell cell;
 	enum da_err err = DA_OK;
 
-	if (db->bytes == NULL)
-		return DA_OK;
-	for (; err == DA_OK && da_database_at(db, at, &cell); at = cell.next) {
-		if (strchr(kinds, cell.key[0]) != NULL &&
-		    cell.key_len == len + 1 &&
-		    memcmp(cell.key + 1, name, len) == 0)
-			continue;
-		err = da_build_put_cell(build, &cell);
+	for (size_t i = 0; err == DA_OK && i < count; i++) {
+		err = da_edit_make(&edits[i], paths, draft, diag);
+		if (err != DA_OK)
+			*ret_failed = i;
 	}
-	if (err == DA_E_RANGE || (err == DA_OK && at != db->data_end)) {
-		da_diag_set(diag, "%s is damaged at byte %u; restore it",
-		    DA_FORMAT_ACCOUNTS, at);
-		return DA_E_UNSAFE_FILE;
-	}
-	if (err != DA_OK)
-		da_diag_set(diag, "cannot write %s: %m", DA_FORMAT_ACCOUNTS);
 	return err;
 }
 
-/* Replaces the records of these kinds about a person by this one. */
 static enum da_err
-write_person(struct da_build *build, const char *kinds,
-    const struct da_compose_person *person, struct da_diag *diag)
+apply_locked(const struct da_paths *paths, const struct da_edit *edits,
+    size_t count, size_t *ret_failed, struct da_diag *diag)
 {
-	enum da_err err = da_build_begin(build, diag);
+	DA_CLEANUP(da_build_done) struct da_build build = no_build;
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
+	enum da_err err =
+	    da_build_open(&build, paths, DA_FORMAT_ACCOUNTS, diag);
 
-	if (err == DA_OK)
-		err = copy_but(build, kinds, person->name, diag);
 	if (err != DA_OK)
 		return err;
-	err = da_compose_person(build, person);
-	if (err != DA_OK) {
-		da_diag_set(diag, "cannot write %s: %m", DA_FORMAT_ACCOUNTS);
+	da_draft_init(&draft, &build.view);
+	err = make_all(paths, edits, count, &draft, ret_failed, diag);
+	if (err != DA_OK || !draft.changed)
 		return err;
-	}
-	return da_build_commit(build, diag);
+	return da_draft_write(&draft, &build, diag);
 }
 
-static enum da_err
-add_locked(struct da_build *build, const struct da_account_entry *entry,
+enum da_err
+da_account_apply(const struct da_paths *paths,
+    const struct da_account_change *changes, size_t count, size_t *ret_failed,
     struct da_diag *diag)
 {
-	const struct da_compose_person person = {
-	    .name = entry->name,
-	    .gecos = entry->gecos,
-	    .home = entry->home,
-	    .shell = entry->shell,
-	    .uid = entry->uid,
-	    .gid = entry->uid,
-	};
-	enum da_err err;
+	struct da_edit *edits = calloc(count + 1, sizeof(*edits));
+	size_t failed = count;
+	enum da_err err = edits != NULL ? DA_OK : DA_E_NOMEM;
 
-	if (entry->uid < DA_ACCOUNT_UID_MIN ||
-	    entry->uid > DA_ACCOUNT_UID_MAX) {
-		da_diag_set(diag, "%s: uid %u is outside %u-%u", entry->name,
-		    entry->uid, DA_ACCOUNT_UID_MIN, DA_ACCOUNT_UID_MAX);
-		return DA_E_RANGE;
+	for (size_t i = 0; err == DA_OK && i < count; i++) {
+		edits[i].change = changes[i];
+		edits[i].any_uid = true;
+		err = da_edit_check(&edits[i], paths, diag);
+		if (err != DA_OK)
+			failed = i;
 	}
-	err = check_database(
-	    &build->view.accounts, DA_FORMAT_ACCOUNTS, entry, diag);
 	if (err == DA_OK)
-		err = check_database(
-		    &build->view.directory, DA_FORMAT_DIRECTORY, entry, diag);
-	if (err != DA_OK)
-		return err;
-	return write_person(build, "p", &person, diag);
+		err = apply_locked(paths, edits, count, &failed, diag);
+	free(edits);
+	if (err != DA_OK && ret_failed != NULL)
+		*ret_failed = failed;
+	return err;
+}
+
+/* Whether accounts.cdb has all of it, and has told its readers. */
+static bool
+is_settled(const struct da_paths *paths, const struct da_edit *edit)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
+
+	if (da_view_open(paths, &view) != DA_OK ||
+	    view.accounts.generation > view.generation)
+		return false;
+	da_draft_init(&draft, &view);
+	return da_edit_make(edit, paths, &draft, NULL) == DA_OK &&
+	    !draft.changed;
 }
 
 enum da_err
 da_account_add(const struct da_paths *paths,
     const struct da_account_entry *entry, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done)
-	struct da_build build = {.dir = -1, .lock = -1, .file = -1};
-	DA_CLEANUP(da_view_close) struct da_view view = {0};
-	enum da_err err = check_entry(entry, diag);
+	struct da_edit edit = {
+	    .change = {.verb = DA_ACCOUNT_PUT, .entry = *entry}};
+	enum da_err err = da_edit_check(&edit, paths, diag);
+	size_t failed;
 
-	if (err == DA_OK)
-		err = check_local(paths, entry, diag);
-	if (err != DA_OK)
-		return err;
 	/* Most logins end here: no lock, no write. */
-	if (da_view_open(paths, &view) == DA_OK && is_settled(&view, entry))
-		return DA_OK;
-	err = da_build_open(&build, paths, DA_FORMAT_ACCOUNTS, diag);
-	if (err != DA_OK || is_settled(&build.view, entry))
+	if (err != DA_OK || is_settled(paths, &edit))
 		return err;
-	return add_locked(&build, entry, diag);
-}
-
-/* Finds a person for a change, in accounts.cdb or else the directory. */
-static bool
-find_for_change(
-    const struct da_view *view, const char *name, struct da_record_person *ret)
-{
-	size_t len = strnlen(name, DA_USER_MAX + 1);
-	struct da_cell cell;
-
-	return (da_database_find(
-		    &view->accounts, DA_KIND_PERSON, name, len, &cell) ||
-		   da_database_find(
-		       &view->directory, DA_KIND_PERSON, name, len, &cell)) &&
-	    da_record_read_person(&cell, ret);
+	return apply_locked(paths, &edit, 1, &failed, diag);
 }
 
 static enum da_err
-set_removed(const struct da_paths *paths, const char *name, bool removed,
-    struct da_diag *diag)
+apply_to_name(const struct da_paths *paths, enum da_account_verb verb,
+    const char *name, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done) struct da_build build;
-	struct da_compose_person person;
-	struct da_record_person found;
-	enum da_err err =
-	    da_build_open(&build, paths, DA_FORMAT_ACCOUNTS, diag);
+	const struct da_account_change change = {
+	    .verb = verb, .entry = {.name = name}};
 
-	if (err != DA_OK)
-		return err;
-	if (!find_for_change(&build.view, name, &found)) {
-		da_diag_set(diag, "%.64s: no such person", name);
-		return DA_E_UNKNOWN_USER;
-	}
-	if (found.removed == removed)
-		return DA_OK;
-	/* The view stays mapped until da_build_done(). */
-	person = (struct da_compose_person){
-	    .name = name,
-	    .gecos = found.text,
-	    .uid = found.uid,
-	    .gid = found.gid,
-	    .removed = removed,
-	};
-	person.home = person.gecos + found.gecos_len + 1;
-	person.shell = person.home + found.home_len + 1;
-	/* Who comes back gets the groups of the next login. */
-	return write_person(&build, removed ? "pm" : "p", &person, diag);
+	return da_account_apply(paths, &change, 1, NULL, diag);
 }
 
 enum da_err
 da_account_remove(
     const struct da_paths *paths, const char *name, struct da_diag *diag)
 {
-	return set_removed(paths, name, /* removed= */ true, diag);
+	return apply_to_name(paths, DA_ACCOUNT_REMOVE, name, diag);
 }
 
 enum da_err
 da_account_restore(
     const struct da_paths *paths, const char *name, struct da_diag *diag)
 {
-	return set_removed(paths, name, /* removed= */ false, diag);
+	return apply_to_name(paths, DA_ACCOUNT_RESTORE, name, diag);
+}
+
+enum da_err
+da_account_purge(const struct da_paths *paths, struct da_diag *diag)
+{
+	return da_build_purge(paths, diag);
 }
 
 /* %u is all that a template may have; with the longest name it still has to
@@ -444,8 +226,8 @@ enum da_err
 da_account_set_policy(const struct da_paths *paths,
     const struct da_account_policy *policy, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done)
-	struct da_build build = {.dir = -1, .lock = -1, .file = -1};
+	DA_CLEANUP(da_build_done) struct da_build build = no_build;
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	struct da_record_policy record;
 	enum da_err err = check_policy(policy, &record, diag);
@@ -457,15 +239,7 @@ da_account_set_policy(const struct da_paths *paths,
 	err = da_build_open(&build, paths, DA_FORMAT_ACCOUNTS, diag);
 	if (err != DA_OK || has_policy(&build.view, &record))
 		return err;
-	err = da_build_begin(&build, diag);
-	if (err == DA_OK)
-		err = copy_but(&build, "c", "", diag);
-	if (err != DA_OK)
-		return err;
-	err = da_compose_policy(&build, &record);
-	if (err != DA_OK) {
-		da_diag_set(diag, "cannot write %s: %m", DA_FORMAT_ACCOUNTS);
-		return err;
-	}
-	return da_build_commit(&build, diag);
+	da_draft_init(&draft, &build.view);
+	draft.policy = &record;
+	return da_draft_write(&draft, &build, diag);
 }

@@ -111,8 +111,7 @@ struct da_account_change {
 /* Makes all changes in turn, in one replacement, or none. Writes nothing when
  * nothing would change. On failure *ret_failed (may be NULL) is the index of
  * the change that cannot be made, or "count" when it is none of them. */
-enum da_err
-da_account_apply(const struct da_paths *paths,
+enum da_err da_account_apply(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, size_t *ret_failed,
     struct da_diag *diag) DA_MUST_CHECK;
 

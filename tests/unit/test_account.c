@@ -21,6 +21,7 @@
 #include "account/stranger.h"
 #include "account/view.h"
 #include "account/writer.h"
+#include "database.h"
 #include "folder.h"
 
 static struct test_folder folder;
@@ -639,136 +640,19 @@ test_policy_is_written_once(void **state)
 
 /* --- two levels --- */
 
-struct person {
-	const char *name;
-	uint32_t uid;
-	uint32_t gid;
-	bool removed;
-};
-
-struct group {
-	const char *name;
-	uint32_t gid;
-	const char *members[4]; /* ended by NULL */
-	bool removed;
-};
-
-struct memberships {
-	const char *name;
-	uint32_t gids[5]; /* ended by 0 */
-};
-
-static void
-build(const char *file, const struct person *people, const struct group *groups,
-    const struct memberships *memberships)
-{
-	struct da_build build;
-
-	assert_int_equal(
-	    da_build_open(&build, &folder.paths, file, &diag), DA_OK);
-	assert_int_equal(da_build_begin(&build, &diag), DA_OK);
-	for (; people != NULL && people->name != NULL; people++) {
-		const struct da_compose_person person = {.name = people->name,
-		    .gecos = file,
-		    .home = "/home/x",
-		    .shell = "/bin/sh",
-		    .uid = people->uid,
-		    .gid = people->gid,
-		    .removed = people->removed};
-
-		assert_int_equal(da_compose_person(&build, &person), DA_OK);
-	}
-	for (; groups != NULL && groups->name != NULL; groups++) {
-		struct da_compose_group group = {.name = groups->name,
-		    .members = groups->members,
-		    .gid = groups->gid,
-		    .removed = groups->removed};
-
-		while (groups->members[group.count] != NULL)
-			group.count++;
-		assert_int_equal(da_compose_group(&build, &group), DA_OK);
-	}
-	for (; memberships != NULL && memberships->name != NULL;
-	     memberships++) {
-		uint32_t count = 0;
-
-		while (memberships->gids[count] != 0)
-			count++;
-		assert_int_equal(da_compose_gids(&build, memberships->name,
-				     memberships->gids, count),
-		    DA_OK);
-	}
-	assert_int_equal(da_build_commit(&build, &diag), DA_OK);
-	da_build_done(&build);
-}
-
-/* "name gid: members" of a group by name or number, "-" for none. */
-static const char *
-group_text(const struct da_view *view, const char *name, uint32_t gid)
-{
-	static char text[256];
-	char buffer[256];
-	struct da_group group;
-	int used;
-
-	if ((name != NULL ? da_reader_find_group(
-				view, name, buffer, sizeof(buffer), &group)
-			  : da_reader_find_gid(view, gid, buffer,
-				sizeof(buffer), &group)) != DA_OK)
-		return "-";
-	used = snprintf(text, sizeof(text), "%s %u:", group.name, group.gid);
-	for (char **member = group.members; *member != NULL; member++)
-		used += snprintf(
-		    text + used, sizeof(text) - (size_t)used, " %s", *member);
-	return text;
-}
-
-static const char *
-person_text(const struct da_view *view, const char *name, uint32_t uid)
-{
-	static char text[256];
-	char buffer[256];
-	struct da_account account;
-
-	if ((name != NULL ? da_reader_find_name(
-				view, name, buffer, sizeof(buffer), &account)
-			  : da_reader_find_uid(view, uid, buffer,
-				sizeof(buffer), &account)) != DA_OK)
-		return "-";
-	(void)snprintf(text, sizeof(text), "%s %u %u %s", account.name,
-	    account.uid, account.gid, account.gecos);
-	return text;
-}
-
-static const char *
-gids_text(const struct da_view *view, const char *name)
-{
-	static char text[128];
-	struct da_reader_gids gids;
-	uint32_t gid;
-	int used = 0;
-
-	text[0] = '\0';
-	da_reader_find_gids(view, name, &gids);
-	while (da_reader_next_gid(view, name, &gids, &gid))
-		used += snprintf(
-		    text + used, sizeof(text) - (size_t)used, " %u", gid);
-	return text;
-}
-
 static void
 test_two_levels(void **state)
 {
-	static const struct person local_people[] = {
+	static const struct test_person local_people[] = {
 	    {"here", 2000000001, 2000000001, false},
 	    {"both", 2000000002, 2000000002, false},
 	    {"gone", 2000000003, 2000000003, true}, {0}};
-	static const struct group local_groups[] = {
+	static const struct test_group local_groups[] = {
 	    {"ops", 5000, {"alice", "here"}, false},
 	    {"dead", 5001, {NULL}, true}, {"mine", 5002, {"here"}, false}, {0}};
-	static const struct memberships local_memberships[] = {
+	static const struct test_memberships local_memberships[] = {
 	    {"here", {5000, 5002}}, {"alice", {5000}}, {0}};
-	static const struct person dir_people[] = {
+	static const struct test_person dir_people[] = {
 	    {"alice", 10001, 10001, false}, {"bob", 10002, 6000, false},
 	    {"both", 10003, 10003, false},            /* name is here */
 	    {"thief", 2000000001, 2000000001, false}, /* number is here */
@@ -779,12 +663,12 @@ test_two_levels(void **state)
 	    {"left", 10007, 10007, true},
 	    {"ops", 10008, 10008, false}, /* a group here */
 	    {0}};
-	static const struct group dir_groups[] = {
+	static const struct test_group dir_groups[] = {
 	    {"ops", 5000, {"bob", "here"}, false},
 	    {"dead", 5001, {"alice"}, false}, {"other", 5002, {"alice"}, false},
 	    {"staff", 6000, {"alice", "gone"}, false},
 	    {"here", 6001, {"alice"}, false}, {0}};
-	static const struct memberships dir_memberships[] = {
+	static const struct test_memberships dir_memberships[] = {
 	    {"alice", {5001, 5002, 6000, 2000000001}}, {"bob", {5000}},
 	    {"here", {5000, 6000}}, {"gone", {6000}}, {0}};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
@@ -795,57 +679,62 @@ test_two_levels(void **state)
 	size_t people = 0, groups = 0;
 
 	(void)state;
-	build(
-	    DA_FORMAT_ACCOUNTS, local_people, local_groups, local_memberships);
-	build(DA_FORMAT_DIRECTORY, dir_people, dir_groups, dir_memberships);
+	test_database_build(&folder.paths, DA_FORMAT_ACCOUNTS, local_people,
+	    local_groups, local_memberships);
+	test_database_build(&folder.paths, DA_FORMAT_DIRECTORY, dir_people,
+	    dir_groups, dir_memberships);
 	assert_int_equal(da_view_open(&folder.paths, &view), DA_OK);
 
-	assert_string_equal(person_text(&view, "here", 0),
+	assert_string_equal(test_person_text(&view, "here", 0),
 	    "here 2000000001 2000000001 accounts.cdb");
-	assert_string_equal(person_text(&view, NULL, 2000000001),
+	assert_string_equal(test_person_text(&view, NULL, 2000000001),
 	    "here 2000000001 2000000001 accounts.cdb");
-	assert_string_equal(
-	    person_text(&view, "alice", 0), "alice 10001 10001 directory.cdb");
-	assert_string_equal(
-	    person_text(&view, NULL, 10002), "bob 10002 6000 directory.cdb");
-	assert_string_equal(person_text(&view, "both", 0),
+	assert_string_equal(test_person_text(&view, "alice", 0),
+	    "alice 10001 10001 directory.cdb");
+	assert_string_equal(test_person_text(&view, NULL, 10002),
+	    "bob 10002 6000 directory.cdb");
+	assert_string_equal(test_person_text(&view, "both", 0),
 	    "both 2000000002 2000000002 accounts.cdb");
-	assert_string_equal(person_text(&view, NULL, 10003), "-");
-	assert_string_equal(person_text(&view, "thief", 0), "-");
-	assert_string_equal(person_text(&view, "gone", 0), "-");
-	assert_string_equal(person_text(&view, NULL, 2000000003), "-");
-	assert_string_equal(person_text(&view, "sneak", 0), "-");
-	assert_string_equal(
-	    person_text(&view, "carol", 0), "carol 10005 5000 directory.cdb");
-	assert_string_equal(person_text(&view, "mallory", 0), "-");
-	assert_string_equal(person_text(&view, "left", 0), "-");
-	assert_string_equal(person_text(&view, "ops", 0), "-");
+	assert_string_equal(test_person_text(&view, NULL, 10003), "-");
+	assert_string_equal(test_person_text(&view, "thief", 0), "-");
+	assert_string_equal(test_person_text(&view, "gone", 0), "-");
+	assert_string_equal(test_person_text(&view, NULL, 2000000003), "-");
+	assert_string_equal(test_person_text(&view, "sneak", 0), "-");
+	assert_string_equal(test_person_text(&view, "carol", 0),
+	    "carol 10005 5000 directory.cdb");
+	assert_string_equal(test_person_text(&view, "mallory", 0), "-");
+	assert_string_equal(test_person_text(&view, "left", 0), "-");
+	assert_string_equal(test_person_text(&view, "ops", 0), "-");
 
 	assert_string_equal(
-	    group_text(&view, "ops", 0), "ops 5000: alice bob here");
+	    test_group_text(&view, "ops", 0), "ops 5000: alice bob here");
 	assert_string_equal(
-	    group_text(&view, NULL, 5000), "ops 5000: alice bob here");
-	assert_string_equal(group_text(&view, "dead", 0), "-");
-	assert_string_equal(group_text(&view, NULL, 5001), "-");
-	assert_string_equal(group_text(&view, NULL, 5002), "mine 5002: here");
-	assert_string_equal(group_text(&view, "other", 0), "-");
+	    test_group_text(&view, NULL, 5000), "ops 5000: alice bob here");
+	assert_string_equal(test_group_text(&view, "dead", 0), "-");
+	assert_string_equal(test_group_text(&view, NULL, 5001), "-");
 	assert_string_equal(
-	    group_text(&view, "staff", 0), "staff 6000: alice gone");
+	    test_group_text(&view, NULL, 5002), "mine 5002: here");
+	assert_string_equal(test_group_text(&view, "other", 0), "-");
+	assert_string_equal(
+	    test_group_text(&view, "staff", 0), "staff 6000: alice gone");
 	/* Private groups; a person without one. */
-	assert_string_equal(group_text(&view, "here", 0), "here 2000000001:");
-	assert_string_equal(group_text(&view, NULL, 6001), "-");
-	assert_string_equal(group_text(&view, NULL, 10001), "alice 10001:");
-	assert_string_equal(group_text(&view, "bob", 0), "-");
-	assert_string_equal(group_text(&view, NULL, 10002), "-");
-	assert_string_equal(group_text(&view, "gone", 0), "-");
-	assert_string_equal(group_text(&view, NULL, 10003), "-");
+	assert_string_equal(
+	    test_group_text(&view, "here", 0), "here 2000000001:");
+	assert_string_equal(test_group_text(&view, NULL, 6001), "-");
+	assert_string_equal(
+	    test_group_text(&view, NULL, 10001), "alice 10001:");
+	assert_string_equal(test_group_text(&view, "bob", 0), "-");
+	assert_string_equal(test_group_text(&view, NULL, 10002), "-");
+	assert_string_equal(test_group_text(&view, "gone", 0), "-");
+	assert_string_equal(test_group_text(&view, NULL, 10003), "-");
 
-	assert_string_equal(gids_text(&view, "here"), " 5000 5002 5000 6000");
-	assert_string_equal(gids_text(&view, "alice"), " 5000 6000");
-	assert_string_equal(gids_text(&view, "bob"), " 5000");
-	assert_string_equal(gids_text(&view, "gone"), "");
-	assert_string_equal(gids_text(&view, "nobody-here"), "");
-	assert_string_equal(gids_text(&view, "a:b"), "");
+	assert_string_equal(
+	    test_gids_text(&view, "here"), " 5000 5002 5000 6000");
+	assert_string_equal(test_gids_text(&view, "alice"), " 5000 6000");
+	assert_string_equal(test_gids_text(&view, "bob"), " 5000");
+	assert_string_equal(test_gids_text(&view, "gone"), "");
+	assert_string_equal(test_gids_text(&view, "nobody-here"), "");
+	assert_string_equal(test_gids_text(&view, "a:b"), "");
 
 	for (position = 0; da_reader_next_person(&view, &position, buffer,
 			       sizeof(buffer), &account) == DA_OK;
@@ -866,17 +755,19 @@ test_two_levels(void **state)
 static void
 test_directory_collisions(void **state)
 {
-	static const struct person people[] = {{"alice", 10001, 10001, false},
+	static const struct test_person people[] = {
+	    {"alice", 10001, 10001, false},
 	    {"bob", 2000000001, 2000000001, false},
 	    {"left", 2000000005, 2000000005, true}, {0}};
-	static const struct group groups[] = {
+	static const struct test_group groups[] = {
 	    {"ops", 2000000002, {NULL}, false}, {0}};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	struct da_account_entry entry = entry_of("alice");
 	uint64_t before;
 
 	(void)state;
-	build(DA_FORMAT_DIRECTORY, people, groups, NULL);
+	test_database_build(
+	    &folder.paths, DA_FORMAT_DIRECTORY, people, groups, NULL);
 	before = generation();
 	entry.uid = 10001;
 	assert_int_equal(da_account_add(&folder.paths, &entry, &diag), DA_OK);
@@ -898,7 +789,7 @@ test_directory_collisions(void **state)
 	    da_account_remove(&folder.paths, "alice", &diag), DA_OK);
 	assert_int_equal(find("alice", false, NULL), DA_E_ABSENT);
 	assert_int_equal(da_view_open(&folder.paths, &view), DA_OK);
-	assert_string_equal(person_text(&view, NULL, 10001), "-");
+	assert_string_equal(test_person_text(&view, NULL, 10001), "-");
 }
 
 static void
@@ -994,11 +885,12 @@ exercise(struct da_database *db)
 			assert_int_equal(account.home[0], '/');
 			assert_true(strlen(account.shell) < sizeof(buffer));
 		}
-		(void)group_text(&view, names[i], 0);
-		(void)gids_text(&view, names[i]);
-		(void)person_text(&view, NULL, da_account_uid_hash(names[i]));
+		(void)test_group_text(&view, names[i], 0);
+		(void)test_gids_text(&view, names[i]);
+		(void)test_person_text(
+		    &view, NULL, da_account_uid_hash(names[i]));
 	}
-	(void)group_text(&view, NULL, 5000);
+	(void)test_group_text(&view, NULL, 5000);
 	for (position = 0; da_reader_next_person(&view, &position, buffer,
 			       sizeof(buffer), &account) == DA_OK;)
 		assert_int_equal(da_account_name_check(account.name), DA_OK);
@@ -1033,17 +925,18 @@ exercise_bytes(const char *bytes, size_t len)
 static void
 make_image(void)
 {
-	static const struct person people[] = {
+	static const struct test_person people[] = {
 	    {"alice", 0, 0, false}, {"bob", 0, 0, true}, {0}};
-	static const struct group groups[] = {
+	static const struct test_group groups[] = {
 	    {"ops", 5000, {"alice", "bob"}, false}, {0}};
-	static const struct memberships memberships[] = {
+	static const struct test_memberships memberships[] = {
 	    {"alice", {5000}}, {0}};
-	struct person hashed[3] = {people[0], people[1], people[2]};
+	struct test_person hashed[3] = {people[0], people[1], people[2]};
 
 	hashed[0].uid = hashed[0].gid = da_account_uid_hash("alice");
 	hashed[1].uid = hashed[1].gid = da_account_uid_hash("bob");
-	build(DA_FORMAT_ACCOUNTS, hashed, groups, memberships);
+	test_database_build(
+	    &folder.paths, DA_FORMAT_ACCOUNTS, hashed, groups, memberships);
 	assert_int_equal(
 	    da_account_set_policy(&folder.paths, &open_policy, &diag), DA_OK);
 	load_image();

@@ -1,0 +1,105 @@
+#include "database.h"
+
+#include <stdio.h>
+
+#include "account/compose.h"
+#include "account/reader.h"
+#include "unit.h"
+
+void
+test_database_build(const struct da_paths *paths, const char *file,
+    const struct test_person *people, const struct test_group *groups,
+    const struct test_memberships *memberships)
+{
+	struct da_build build;
+	struct da_diag diag = {0};
+
+	assert_int_equal(da_build_open(&build, paths, file, &diag), DA_OK);
+	assert_int_equal(da_build_begin(&build, &diag), DA_OK);
+	for (; people != NULL && people->name != NULL; people++) {
+		const struct da_compose_person person = {.name = people->name,
+		    .gecos = file,
+		    .home = "/home/x",
+		    .shell = "/bin/sh",
+		    .uid = people->uid,
+		    .gid = people->gid,
+		    .removed = people->removed};
+
+		assert_int_equal(da_compose_person(&build, &person), DA_OK);
+	}
+	for (; groups != NULL && groups->name != NULL; groups++) {
+		struct da_compose_group group = {.name = groups->name,
+		    .members = groups->members,
+		    .gid = groups->gid,
+		    .removed = groups->removed};
+
+		while (groups->members[group.count] != NULL)
+			group.count++;
+		assert_int_equal(da_compose_group(&build, &group), DA_OK);
+	}
+	for (; memberships != NULL && memberships->name != NULL;
+	     memberships++) {
+		uint32_t count = 0;
+
+		while (memberships->gids[count] != 0)
+			count++;
+		assert_int_equal(da_compose_gids(&build, memberships->name,
+				     memberships->gids, count),
+		    DA_OK);
+	}
+	assert_int_equal(da_build_commit(&build, &diag), DA_OK);
+	da_build_done(&build);
+}
+
+const char *
+test_group_text(const struct da_view *view, const char *name, uint32_t gid)
+{
+	static char text[256];
+	char buffer[256];
+	struct da_group group;
+	int used;
+
+	if ((name != NULL ? da_reader_find_group(
+				view, name, buffer, sizeof(buffer), &group)
+			  : da_reader_find_gid(view, gid, buffer,
+				sizeof(buffer), &group)) != DA_OK)
+		return "-";
+	used = snprintf(text, sizeof(text), "%s %u:", group.name, group.gid);
+	for (char **member = group.members; *member != NULL; member++)
+		used += snprintf(
+		    text + used, sizeof(text) - (size_t)used, " %s", *member);
+	return text;
+}
+
+const char *
+test_person_text(const struct da_view *view, const char *name, uint32_t uid)
+{
+	static char text[256];
+	char buffer[256];
+	struct da_account account;
+
+	if ((name != NULL ? da_reader_find_name(
+				view, name, buffer, sizeof(buffer), &account)
+			  : da_reader_find_uid(view, uid, buffer,
+				sizeof(buffer), &account)) != DA_OK)
+		return "-";
+	(void)snprintf(text, sizeof(text), "%s %u %u %s", account.name,
+	    account.uid, account.gid, account.gecos);
+	return text;
+}
+
+const char *
+test_gids_text(const struct da_view *view, const char *name)
+{
+	static char text[128];
+	struct da_reader_gids gids;
+	uint32_t gid;
+	int used = 0;
+
+	text[0] = '\0';
+	da_reader_find_gids(view, name, &gids);
+	while (da_reader_next_gid(view, name, &gids, &gid))
+		used += snprintf(
+		    text + used, sizeof(text) - (size_t)used, " %u", gid);
+	return text;
+}

@@ -13,12 +13,13 @@
  *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
  *                 SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT instead of
  *                 AUTH_ERR, MAXTRIES and AUTHINFO_UNAVAIL
- *   setcred       SUCCESS IGNORE SYSTEM_ERR
+ *   setcred       SUCCESS IGNORE USER_UNKNOWN SYSTEM_ERR BUF_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
  *   open_session  SUCCESS IGNORE SESSION_ERR AUTHINFO_UNAVAIL SYSTEM_ERR
- * BUF_ERR close_session SUCCESS IGNORE SYSTEM_ERR chauthtok     IGNORE
- * PERM_DENIED SYSTEM_ERR
+ *                 BUF_ERR
+ *   close_session SUCCESS IGNORE SESSION_ERR SYSTEM_ERR BUF_ERR
+ *   chauthtok     IGNORE PERM_DENIED USER_UNKNOWN SYSTEM_ERR BUF_ERR
  */
 #include <errno.h>
 #include <stdio.h>
@@ -374,7 +375,7 @@ open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	if (err == DA_OK)
 		err = fill_request(pamh, &arguments, user, &request);
 	if (err != DA_OK)
-		return err;
+		return err == DA_E_UNKNOWN_USER ? DA_E_GRANT : err;
 	/* An SSH key's session has no grant: nothing to do. */
 	if (request.grant[0] == '\0')
 		return DA_OK;
@@ -388,13 +389,16 @@ open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	return err;
 }
 
-/* The phases that need no broker: only whether the account is ours. */
+/* The phases that need no broker: only whether the account is ours. "unknown"
+ * is what PAM documents for nobody at all. */
 static enum da_err
-is_ours(pam_handle_t *pamh, int argc, const char **argv, const char **ret_user)
+is_ours(pam_handle_t *pamh, int argc, const char **argv, enum da_err unknown,
+    const char **ret_user)
 {
 	struct da_arguments arguments;
+	enum da_err err = begin(pamh, argc, argv, &arguments, ret_user);
 
-	return begin(pamh, argc, argv, &arguments, ret_user);
+	return err == DA_E_UNKNOWN_USER ? unknown : err;
 }
 
 /* sudo takes these codes for a mistyped password and asks passwd_tries times:
@@ -427,7 +431,7 @@ pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
 	const char *user;
-	int code = to_pam(is_ours(pamh, argc, argv, &user));
+	int code = to_pam(is_ours(pamh, argc, argv, DA_E_ACCT_UNKNOWN, &user));
 
 	(void)flags;
 	errno = saved;
@@ -460,7 +464,7 @@ pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
 	const char *user;
-	int code = to_pam(is_ours(pamh, argc, argv, &user));
+	int code = to_pam(is_ours(pamh, argc, argv, DA_E_GRANT, &user));
 
 	(void)flags;
 	errno = saved;
@@ -472,7 +476,7 @@ pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
 	const char *user = "";
-	enum da_err err = is_ours(pamh, argc, argv, &user);
+	enum da_err err = is_ours(pamh, argc, argv, DA_E_ACCT_UNKNOWN, &user);
 	char line[LINE_SIZE], name[DA_USER_MAX + 1];
 	int code = err == DA_OK ? PAM_PERM_DENIED : to_pam(err);
 

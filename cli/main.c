@@ -4,9 +4,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "core/attr.h"
+#include "core/text.h"
 
 static const char usage[] =
     "usage: devauth COMMAND\n"
@@ -28,6 +30,12 @@ static const struct {
 int
 main(int argc, char **argv)
 {
+	char shown[64];
+
+	if (getuid() != geteuid() || getgid() != getegid()) {
+		(void)fputs("devauth: must not be set-user-ID\n", stderr);
+		return DA_EXIT_USAGE;
+	}
 	if (argc < 2) {
 		(void)fputs(usage, stderr);
 		return DA_EXIT_USAGE;
@@ -45,7 +53,8 @@ main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	(void)fprintf(stderr,
-	    "devauth: no command \"%.32s\"; see devauth help\n", argv[1]);
+	da_text_escape(argv[1], shown, sizeof(shown));
+	(void)fprintf(
+	    stderr, "devauth: no command \"%s\"; see devauth help\n", shown);
 	return DA_EXIT_USAGE;
 }

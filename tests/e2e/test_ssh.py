@@ -434,6 +434,28 @@ def test_local_account_is_untouched(host, idp, login, tmp_path):
     assert host.audit() == []
 
 
+def test_P4_module_missing(host, idp, login, tmp_path):
+    """Our people's keys stop working; local accounts get in by key and by
+    password, through the lines that the documentation gives."""
+    sign_in(idp, login)
+    alice = key_for(host, "alice", tmp_path)
+    host.run("useradd", "-m", "-s", "/bin/bash", "-p", host.run(
+        "openssl", "passwd", "-6", "sesame").stdout.strip(), "breakglass",
+        check=True)
+    breakglass = key_for(host, "breakglass", tmp_path)
+    host.run("sh", "-c", "rm /usr/lib/*/security/pam_devauth.so", check=True)
+    client = login("alice", "echo let in", options=alice)
+    assert "let in" not in client.rest() and client.status == 255
+    client = login("alice", "echo let in", options=ONCE)
+    assert "let in" not in client.rest() and client.status == 255
+    client = login("breakglass", options=breakglass)
+    assert "breakglass\r\n" in client.rest() and client.status == 0
+    client = login("breakglass")
+    client.child.expect_exact("Password: ")
+    client.child.sendline("sesame")
+    assert "breakglass\r\n" in client.rest() and client.status == 0
+
+
 @pytest.mark.parametrize("text, says", [
     ("[devauth]\nremot = allow\n", "devauth.conf:2: unknown key \"remot\""),
     ("", "no [profile NAME] section"),

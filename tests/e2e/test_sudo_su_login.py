@@ -700,3 +700,31 @@ def test_login_local_account(host, idp, terminal):
     console.sendline("id -un; exit")
     assert "bob\r\n" in console.rest()
     assert host.audit() == [] and idp.control.requests() == []
+
+
+def test_P4_module_missing(host, idp, alice, shell, terminal):
+    """login and sudo, the latter with a password and without: the local
+    account gets in, the person does not."""
+    sudoers(host, "alice ALL=(ALL) ALL", "alice ALL=(ALL) NOPASSWD: /bin/true",
+            "bob ALL=(ALL) ALL")
+    host.run("sh", "-c", "rm /usr/lib/*/security/pam_devauth.so", check=True)
+    console = terminal("login", "alice")
+    console.expect_exact("Login incorrect")
+    assert "assword" not in console.before
+    for command in ("sudo -k id -un", "sudo -k /bin/true"):
+        text, status = alice.run(command)
+        assert status == 1 and "root\r" not in text
+        assert not re.search(r"assword.*: ", text)
+    console = terminal("login", "bob")
+    console.expect_exact("Password: ")
+    console.sendline(PASSWORD)
+    console.expect_exact("$ ")
+    console.sendline("exit")
+    console.rest()
+    bob = shell("bob")
+    bob.start("sudo -k id -un")
+    bob.expect_exact("password for bob: ")
+    bob.sendline(PASSWORD)
+    text, status = bob.result()
+    assert status == 0 and text.strip() == "root"
+    assert idp.control.requests() == []

@@ -23,10 +23,14 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
-AUTH_LINE = ("auth [success=done ignore=ignore default=die] "
-             "pam_devauth.so {arguments}\n")
-ACCOUNT_LINE = ("account [success=ok ignore=ignore default=bad] "
-                "pam_devauth.so {arguments}\n")
+AUTH_LINES = (
+    "auth [success=done ignore=1 module_unknown=ignore default=die] "
+    "pam_devauth.so {arguments}\n"
+    "auth [success=ignore default=die] pam_localuser.so\n")
+ACCOUNT_LINES = (
+    "account [success=1 ignore=1 module_unknown=ignore default=die] "
+    "pam_devauth.so {arguments}\n"
+    "account [success=ignore default=die] pam_localuser.so\n")
 SESSION_LINES = ("session optional pam_devauth.so {arguments}\n"
                  "session optional pam_mkhomedir.so umask=0077\n")
 
@@ -103,12 +107,13 @@ class Host:
         return self
 
     def stop(self):
-        if self._sshd is not None:
-            self._sshd.kill()
-            self._sshd.wait()
         if self._unshare is not None:
             if self.init_pid is not None:
                 os.kill(self.init_pid, signal.SIGKILL)
+            # Ends with process 1. An nsenter that is killed before leaves a
+            # server behind that takes the kernel seconds to find.
+            if self._sshd is not None:
+                self._sshd.wait()
             self._unshare.stdin.close()
             self._unshare.wait()
             self._unshare.stdout.close()
@@ -167,12 +172,12 @@ class Host:
     def pam(self, service, arguments=""):
         """Puts our lines where the documentation says; replaces earlier ones."""
         path = f"/etc/pam.d/{service}"
-        text = re.sub(r"(?m)^.*pam_devauth\.so.*\n|^.*pam_mkhomedir\.so.*\n",
+        text = re.sub(r"(?m)^.*pam_(devauth|mkhomedir|localuser)\.so.*\n",
                       "", self.read(path))
-        before = {"auth": AUTH_LINE, "account": ACCOUNT_LINE}
-        for kind, line in before.items():
+        before = {"auth": AUTH_LINES, "account": ACCOUNT_LINES}
+        for kind, lines in before.items():
             anchor = rf"(?m)^@include common-{kind}$"
-            text = re.sub(anchor, line.format(arguments=arguments).rstrip("\n")
+            text = re.sub(anchor, lines.format(arguments=arguments).rstrip("\n")
                           + f"\n@include common-{kind}", text, count=1)
         if service in ("sshd", "login"):
             text += SESSION_LINES.format(arguments=arguments)

@@ -1,9 +1,12 @@
 """Logins with a real sshd and a real ssh, from the code to the shell."""
 
+import os
 import re
 import signal
 import time
 
+import paramiko
+import pexpect
 import pytest
 
 from host import wait_until
@@ -566,3 +569,59 @@ def test_cached_documents_that_no_longer_fit_are_forgotten(host, idp, login):
     assert "Open " not in client.rest()
     idp.control.reset()
     sign_in(idp, login)
+
+
+# T6: other clients. The code is there before the first poll, which the provider
+# wants three seconds later.
+
+def test_T6_openssh(host, idp, login):
+    idp.control.quirks(interval=3)
+    client = login("alice").expect_code()
+    assert idp.control.requests("token") == []
+    idp.control.approve("alice", client.code)
+    client.press_enter()
+    assert "alice\r\n" in client.rest() and client.status == 0
+
+
+def test_T6_paramiko(host, idp):
+    idp.control.quirks(interval=3)
+    seen = []
+
+    def answer(title, instructions, prompts):
+        text = title + instructions + "".join(text for text, _ in prompts)
+        code = re.search(r"Enter  (\S+)", text)
+        if code:
+            seen.append((code.group(1), idp.control.requests("token")))
+            idp.control.approve("alice", code.group(1))
+        return ["" for _ in prompts]
+
+    with paramiko.Transport(("127.0.0.1", host.sshd_port)) as transport:
+        transport.start_client(timeout=10)
+        transport.auth_interactive("alice", answer)
+        channel = transport.open_session()
+        channel.exec_command("id -un")
+        assert channel.makefile().read() == b"alice\n"
+    assert [polls for _, polls in seen] == [[]]
+
+
+def test_T6_putty(host, idp, tmp_path):
+    idp.control.quirks(interval=3)
+    key = host.run("ssh-keygen", "-lf", "/etc/ssh/devauth_test_key",
+                   check=True).stdout.split()[1]
+    child = pexpect.spawn(
+        "plink", ["-ssh", "-P", str(host.sshd_port), "-hostkey", key,
+                  "alice@127.0.0.1", "id -un"],
+        encoding="utf-8", timeout=20, dimensions=(60, 100),
+        env={**os.environ, "LANG": "C.UTF-8", "HOME": str(tmp_path)})
+    child.expect(r"Enter  (\S+)")
+    code = child.match.group(1)
+    child.expect_exact("Press Enter once you have approved:")
+    assert idp.control.requests("token") == []
+    idp.control.approve("alice", code)
+    child.send("\r")
+    if child.expect(["Press Return to begin session.", r"\nalice\r?\n"]) == 0:
+        child.send("\r")
+        child.expect(r"\nalice\r?\n")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0

@@ -702,6 +702,20 @@ def test_login_local_account(host, idp, terminal):
     assert host.audit() == [] and idp.control.requests() == []
 
 
+def test_P3_login_of_somebody_no_longer_allowed(host, idp, alice, terminal):
+    """-f: another program has asked who it is; only the account is checked."""
+    console = terminal("login", "-f", "alice")
+    console.expect_exact("alice@web1:")
+    host.configure(idp, allowed_groups="somebody-else")
+    console = terminal("login", "-f", "alice")
+    text = console.rest()
+    assert "alice may not log in here any more." in text
+    assert "alice@web1:" not in text
+    console = terminal("login", "-f", "bob")
+    console.expect_exact("$ ")
+    assert idp.control.requests() == []
+
+
 def test_P4_module_missing(host, idp, alice, shell, terminal):
     """login and sudo, the latter with a password and without: the local
     account gets in, the person does not."""

@@ -54,6 +54,7 @@ class Program:
         "sudo": ("alice", "alice", ["sudo", "-k"], "root"),
         "su": ("nobody", "nogroup", ["su", "alice", "-c"], "alice"),
     }
+    count = 0
 
     def __init__(self, host, name, environment=None, command="id -un",
                  trace=None, shell="", dimensions=(24, 100)):
@@ -66,8 +67,10 @@ class Program:
                                 variables.items() if value is not None), *start]
         if shell:
             start = ["sh", "-c", shell + '; exec "$@"', "sh", *start]
+        Program.count += 1
+        self.trace = f"{TRACE}-{Program.count}"
         if trace:
-            start = ["strace", "-f", "-qq", "-o", TRACE, "-e",
+            start = ["strace", "-f", "-qq", "-o", self.trace, "-e",
                      f"trace={trace}", "-u", user, *start]
         else:
             start = ["setpriv", f"--reuid={user}", f"--regid={group}",
@@ -98,8 +101,8 @@ class Program:
 class Trace:
     """What strace wrote down."""
 
-    def __init__(self, host):
-        self.lines = host.read(TRACE).splitlines()
+    def __init__(self, host, path=TRACE):
+        self.lines = host.read(path).splitlines()
         # Failed calls too: asking is bad enough.
         self.opened = [match.group(1) for match in (
             re.search(r'(?:open|openat2?|creat)\((?:[^,"]*, )?"([^"]*)"', line)
@@ -172,6 +175,25 @@ def program(host):
         each.child.close(force=True)
 
 
+@pytest.fixture
+def traces(known, program):
+    """Starts sudo and su with each of the environments, all at once; what
+    strace saw of them, when all have succeeded."""
+
+    def run(*environments, command="id -un"):
+        started = [program(name, environment, command=command, trace=CALLS)
+                   for environment in environments for name in ("sudo", "su")]
+        for each in started:
+            each.succeed()
+        found = [Trace(known, each.trace) for each in started]
+        for trace in found:
+            # Broker and worker, and a broker for the account.
+            assert len(trace.helpers) == 3
+        return found
+
+    return run
+
+
 both = pytest.mark.parametrize("name", ["sudo", "su"])
 
 
@@ -187,65 +209,53 @@ def nothing_left(host, seconds=5):
 # -- E: environment, descriptors, limits, locale, time zone
 
 
-@both
-@pytest.mark.parametrize("kind", ["root", "fifo", "user"])
-def test_E1_key_log_file(known, program, name, kind):
+def test_E1_key_log_file(known, traces):
     """libcurl would write there as root, even when the connection fails."""
-    path = {"root": "/root/keys", "fifo": "/home/alice/fifo",
-            "user": "/home/alice/keys"}[kind]
-    if kind == "fifo":
-        known.run("mkfifo", "-m", "666", path, check=True)
-    elif kind == "user":
-        known.run("install", "-o", "alice", "-m", "666", "/dev/null", path,
-                  check=True)
-    program(name, {"SSLKEYLOGFILE": path}, trace=CALLS).succeed()
-    trace = Trace(known)
-    assert len(trace.helpers) == 3  # broker and worker, and one for the account
-    assert path not in trace.opened
-    assert known.run("test", "-s" if kind == "user" else "-f",
-                     path).returncode == 1
+    paths = {"/root/keys", "/home/alice/fifo", "/home/alice/keys"}
+    known.run("mkfifo", "-m", "666", "/home/alice/fifo", check=True)
+    known.run("install", "-o", "alice", "-m", "666", "/dev/null",
+              "/home/alice/keys", check=True)
+    for trace in traces(*({"SSLKEYLOGFILE": path} for path in paths)):
+        assert not paths & set(trace.opened)
+    assert known.run("test", "-e", "/root/keys").returncode == 1
+    assert known.run("test", "-s", "/home/alice/keys").returncode == 1
 
 
-@both
-@pytest.mark.parametrize("no_proxy", ["", "*"])
-def test_E2_proxies(known, idp, program, name, no_proxy):
+def test_E2_proxies(known, idp, traces):
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        variables = {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+        variables = {}
         for scheme in ("http", "https", "all", "socks"):
             variables[f"{scheme}_proxy"] = address
             variables[f"{scheme}_proxy".upper()] = address
-        program(name, variables, trace=CALLS).succeed()
+        found = traces(*({**variables, "NO_PROXY": none, "no_proxy": none}
+                         for none in ("", "*")))
         proxy.setblocking(False)
         with pytest.raises(BlockingIOError):
             proxy.accept()
-    trace = Trace(known)
-    assert trace.ports() == {idp.port}
-    assert trace.sockets() <= LIBC_SOCKETS
+    for trace in found:
+        assert trace.ports() == {idp.port}
+        assert trace.sockets() <= LIBC_SOCKETS
 
 
-@both
-def test_E3_home_folder(known, program, name):
+def test_E3_home_folder(known, traces):
     """Files that libraries look for where HOME points."""
     files = (".netrc", "_netrc", ".curlrc", ".pam_environment", ".terminfo/x",
              "krb5.conf", ".krb5/config", ".rnd", ".pki/nssdb/cert9.db",
              ".config/curlrc", ".postgresql/root.crt", ".hosts", ".ldaprc")
     for path in files:
         known.write(f"/home/alice/{path}", "machine localhost login evil\n")
-    program(name, {"HOME": "/home/alice", "NETRC": "/home/alice/.netrc",
-                   "CURL_HOME": "/home/alice", "TERMINFO": "/home/alice",
-                   "KRB5_CONFIG": "/home/alice/krb5.conf",
-                   "HOSTALIASES": "/home/alice/.hosts",
-                   "LDAPCONF": "/home/alice/.ldaprc",
-                   "RANDFILE": "/home/alice/.rnd"}, trace=CALLS).succeed()
-    trace = Trace(known)
-    assert trace.of_helpers and any("/etc/passwd" == path
-                                    for path in trace.opened)
-    assert [path for path in trace.opened if "/home/" in path] == []
+    for trace in traces({
+            "HOME": "/home/alice", "NETRC": "/home/alice/.netrc",
+            "CURL_HOME": "/home/alice", "TERMINFO": "/home/alice",
+            "KRB5_CONFIG": "/home/alice/krb5.conf",
+            "HOSTALIASES": "/home/alice/.hosts",
+            "LDAPCONF": "/home/alice/.ldaprc", "RANDFILE": "/home/alice/.rnd"}):
+        assert "/etc/passwd" in trace.opened
+        assert [path for path in trace.opened if "/home/" in path] == []
 
 
-@both
-def test_E4_openssl_configuration(known, program, name):
+def test_E4_openssl_configuration(known, traces):
     """A configuration that loads somebody's code into OpenSSL."""
     known.write("/home/alice/openssl.cnf", """
 openssl_conf = all
@@ -260,12 +270,12 @@ activate = 1
 [default]
 activate = 1
 """)
-    program(name, {"OPENSSL_CONF": "/home/alice/openssl.cnf",
-                   "OPENSSL_CONF_INCLUDE": "/home/alice",
-                   "OPENSSL_MODULES": "/home/alice",
-                   "OPENSSL_ENGINES": "/home/alice",
-                   "CTLOG_FILE": "/home/alice/log"}, trace=CALLS).succeed()
-    assert [path for path in Trace(known).opened if "/home/" in path] == []
+    for trace in traces({"OPENSSL_CONF": "/home/alice/openssl.cnf",
+                         "OPENSSL_CONF_INCLUDE": "/home/alice",
+                         "OPENSSL_MODULES": "/home/alice",
+                         "OPENSSL_ENGINES": "/home/alice",
+                         "CTLOG_FILE": "/home/alice/log"}):
+        assert [path for path in trace.opened if "/home/" in path] == []
 
 
 @both
@@ -291,7 +301,8 @@ def test_E4_certificates(known, idp, program, name, ours):
     assert "Cannot reach localhost (certificate not trusted)." in text
     assert each.child.exitstatus != 0
     assert each.expected not in text.splitlines()
-    assert [path for path in Trace(known).opened if "/home/" in path] == []
+    assert [path for path in Trace(known, each.trace).opened
+            if "/home/" in path] == []
     assert idp.control.requests() == []
 
 
@@ -346,21 +357,31 @@ def test_E5_environment_of_the_helpers(known, idp, build, program, name):
     assert child.exitstatus == 0
 
 
-def drive(host, build, mode, user, *arguments, environment=None, prefix=(),
-          dimensions=(24, 100), service="test"):
-    """hostile_driver to its end; what it printed, by lines."""
-    variables = [f"{key}={value}" for key, value in (
-        environment or {"LC_ALL": "C.UTF-8"}).items()]
-    line = host.command(
-        *prefix, "env", *variables,
-        os.path.join(build, "tests", "module", "hostile_driver"), mode, MODULE,
-        CONFDIR, service, user, *arguments)
-    child = pexpect.spawn(line[0], line[1:], encoding="utf-8", echo=False,
-                          timeout=30, dimensions=dimensions)
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.signalstatus is None, child.before
-    return child.before.replace("\r\n", "\n").splitlines()
+def drive_all(host, build, *runs):
+    """Several hostile_drivers at once; what each printed, by lines."""
+    children = []
+    for run in runs:
+        variables = [f"{key}={value}" for key, value in (
+            run.get("environment") or {"LC_ALL": "C.UTF-8"}).items()]
+        line = host.command(
+            *run.get("prefix", ()), "env", *variables,
+            os.path.join(build, "tests", "module", "hostile_driver"),
+            run["mode"], MODULE, CONFDIR, run.get("service", "test"),
+            run["user"], *run.get("arguments", ()))
+        children.append(pexpect.spawn(
+            line[0], line[1:], encoding="utf-8", echo=False, timeout=30,
+            dimensions=(24, 100)))
+    for child in children:
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.signalstatus is None, child.before
+    return [child.before.replace("\r\n", "\n").splitlines()
+            for child in children]
+
+
+def drive(host, build, mode, user, *arguments, **more):
+    return drive_all(host, build, {"mode": mode, "user": user,
+                                   "arguments": arguments, **more})[0]
 
 
 def codes(lines):
@@ -389,13 +410,12 @@ def test_E6_locale(host, idp, build, stack, locale, source):  # noqa: F811
                  f"/usr/lib/locale/{locale}", check=True)
     idp.control.quirks(approve_immediately="alice", claims={"alice": {
         "preferred_username": "ALICE@EXAMPLE.COM"}})
-    expected = shape(drive(host, build, "call", "alice", "0", "auth", "acct",
-                           environment={"LC_ALL": "C"}))
-    lines = drive(host, build, "call", "alice", "0", "auth", "acct",
-                  environment={"LC_ALL": locale})
+    in_c, lines = drive_all(host, build, *(
+        {"mode": "call", "user": "alice", "arguments": ("0", "auth", "acct"),
+         "environment": {"LC_ALL": name}} for name in ("C", locale)))
     assert lines[0] == f"locale {locale}"
     assert codes(lines) == [("auth", SUCCESS), ("acct", SUCCESS)]
-    assert shape(lines) == expected
+    assert shape(lines) == shape(in_c)
 
 
 def shown_time(text):
@@ -413,20 +433,20 @@ def is_due(host, text, before):
 
 
 @both
-@pytest.mark.parametrize("zone", [":/etc/shadow", "Pacific/Kiritimati"])
-def test_E7_time_zone(known, program, name, zone):
+def test_E7_time_zone(known, program, name):
     # Only us in the stack: pam_unix has its reasons to read that file.
     known.write(f"/etc/pam.d/{name}", "".join(
         f"{kind} required {module}.so\n" for kind, module in (
             ("auth", "pam_devauth"), ("account", "pam_devauth"),
             ("session", "pam_permit"))))
     before = int(time.time())
-    text = program(name, {"TZ": zone}, trace=CALLS).succeed()
-    assert is_due(known, text, before)
-    trace = Trace(known)
-    # Where the host program may look it up for its own clock.
-    assert [line for line in trace.of_helpers if "zoneinfo" in line] == []
-    assert [path for path in trace.opened if "shadow" in path] == []
+    for each in [program(name, {"TZ": zone}, trace=CALLS)
+                 for zone in (":/etc/shadow", "Pacific/Kiritimati")]:
+        assert is_due(known, each.succeed(), before)
+        trace = Trace(known, each.trace)
+        # Where the host program may look it up for its own clock.
+        assert [line for line in trace.of_helpers if "zoneinfo" in line] == []
+        assert [path for path in trace.opened if "shadow" in path] == []
 
 
 def test_E7_endless_time_zone(host, idp, build, stack):  # noqa: F811
@@ -451,9 +471,10 @@ def test_E9_umask(host, idp, build, stack, mask):  # noqa: F811
 
     idp.control.quirks(approve_immediately="alice")
     before = modes()
-    for phases in (("auth",), ("auth", "acct")):
-        lines = drive(host, build, "call", "alice", "0", *phases,
-                      prefix=("sh", "-c", f'umask {mask}; exec "$@"', "sh"))
+    for lines in drive_all(host, build, *(
+            {"mode": "call", "user": "alice", "arguments": ("0", *phases),
+             "prefix": ("sh", "-c", f'umask {mask}; exec "$@"', "sh")}
+            for phases in (("auth",), ("auth", "acct")))):
         assert {code for _, code in codes(lines)} == {SUCCESS}
     after = modes()
     public = {"/var/lib/devauth/accounts.cdb", "/var/lib/devauth/generation"}
@@ -470,20 +491,21 @@ def test_E9_umask(host, idp, build, stack, mask):  # noqa: F811
             assert mode == ("644" if path in public else "600"), path
 
 
-@pytest.mark.parametrize("kind", [
-    "default", "ignore", "block", "reaper", "ticking"])
-def test_E11_signals_of_the_caller(host, idp, build, stack, kind):  # noqa: F811
+def test_E11_signals_of_the_caller(host, idp, build, stack):  # noqa: F811
     """SIGCHLD ignored, everything blocked, a reaper of everybody's children, a
     timer that interrupts every call: the login works, and afterwards nothing
     of the process is different."""
     idp.control.quirks(approve_immediately="alice")
-    lines = drive(host, build, "host", "alice", kind)
-    assert codes(lines) == [("auth", SUCCESS)]
-    assert [line for line in lines if line.startswith("changed")] == []
-    ticks = int(re.search(r"(?m)^ticks (\d+)$", "\n".join(lines)).group(1))
-    assert ticks > 50 if kind == "ticking" else ticks == 0
-    if kind == "reaper":
-        assert lines[-1] == "reaped 1 strangers 0 badly 0"
+    kinds = ("default", "ignore", "block", "reaper", "ticking")
+    for kind, lines in zip(kinds, drive_all(host, build, *(
+            {"mode": "host", "user": "alice", "arguments": (kind,)}
+            for kind in kinds))):
+        assert codes(lines) == [("auth", SUCCESS)], kind
+        assert [line for line in lines if line.startswith("changed")] == [], kind
+        ticks = int(re.search(r"(?m)^ticks (\d+)$", "\n".join(lines)).group(1))
+        assert ticks > 50 if kind == "ticking" else ticks == 0
+        if kind == "reaper":
+            assert lines[-1] == "reaped 1 strangers 0 badly 0"
 
 
 def test_E11_broker_gone_with_default_sigpipe(host, build, stack):  # noqa: F811
@@ -621,8 +643,10 @@ def test_E15_variables_of_the_project(known, program):
                      ("STATEDIR", "/home/alice"), ("ROOT", "/home/alice"),
                      ("ISSUER", "https://evil.example"), ("USER", "root"))}
     variables["DEVAUTH_GRANT"] = "0" * 32
-    program("sudo", variables, trace=CALLS).succeed()
-    assert [path for path in Trace(known).opened if "/home/" in path] == []
+    each = program("sudo", variables, trace=CALLS)
+    each.succeed()
+    assert [path for path in Trace(known, each.trace).opened
+            if "/home/" in path] == []
     assert "debug" not in known.log()
     settings = [f"{name}={value}" for name, value in variables.items()]
     assert known.run("env", *settings, "devauth", "config", "dump").stdout == \
@@ -729,10 +753,12 @@ def test_E17_spoofed_services(known, program, name):
                                  SERVICES.items()),
                   "strace", "-D", "-f", "-qq", "-o", TRACE, "-e",
                   f"trace={CALLS}", CLI, "config", "apply", check=True)
+        trace = Trace(known)
     else:
-        program(name, SERVICES, trace=CALLS, shell="exec 3</run/spoof/file; "
-                "export LISTEN_PID=$$").succeed()
-    trace = Trace(known)
+        each = program(name, SERVICES, trace=CALLS, shell="exec 3</run/spoof/"
+                       "file; export LISTEN_PID=$$")
+        each.succeed()
+        trace = Trace(known, each.trace)
     assert [path for path in trace.opened
             if "spoof" in path and path != "/run/spoof/file"] == []
     assert trace.sockets() <= LIBC_SOCKETS
@@ -952,6 +978,24 @@ def test_P4_module_cannot_be_loaded(known, idp, program, what):
         assert child.before.split() == [expected]
 
 
+def test_P3_no_longer_allowed(known, idp):
+    """Root's own su asks nobody who somebody is, and pam_unix has nothing
+    against alice: our line alone refuses her, and only her. (sudo and login:
+    tests/e2e.)"""
+    known.run("useradd", "-m", "-s", "/bin/sh", "local", check=True)
+    idp.control.reset()
+
+    def enters(user):
+        return known.run("su", user, "-c", "id -un").stdout == f"{user}\n"
+
+    assert enters("alice") and enters("local")
+    known.configure(idp, allowed_groups="somebody-else")
+    assert not enters("alice")
+    assert enters("local")
+    assert known.audit()[-1]["reason"] == "account-denied"
+    assert idp.control.requests() == []
+
+
 def test_P6_passwords(known, program):
     """passwd with our line ahead of pam_unix: alice is told where hers is,
     local accounts change theirs as ever."""
@@ -1108,26 +1152,36 @@ def test_T2_formats(host, idp, build, stack):  # noqa: F811
     seen(raw_driver(host, build, text, "auth"))
 
 
-@pytest.mark.parametrize("look, environment, dimensions, arguments", [
-    ("no TERM", {"TERM": None}, (24, 80), ""),
-    ("dumb", {"TERM": "dumb"}, (60, 80), ""),
-    ("narrow", {}, (60, 40), ""),
-    ("not UTF-8", {"LC_ALL": "C", "LANG": "C"}, (60, 80), ""),
-    ("screen reader", {}, (60, 80), "qr=off"),
-    ("low", {}, (24, 80), "")])
-def test_T4_plain_text(
-        known, program, look, environment, dimensions, arguments):
+LOOKS = {
+    "no TERM": ({"TERM": None}, (24, 80)), "dumb": ({"TERM": "dumb"}, (60, 80)),
+    "narrow": ({}, (60, 40)), "low": ({}, (24, 80)),
+    "not UTF-8": ({"LC_ALL": "C", "LANG": "C"}, (60, 80)),
+    "screen reader": ({}, (60, 80))}
+
+
+def test_T4_plain_text(known, program):
     """Whoever cannot see the drawing has all there is in plain lines below
     it."""
-    known.pam("sudo", arguments)
-    text = program("sudo", environment, dimensions=dimensions).succeed()
-    drawn, _, plain = text.replace("\r\n", "\n").rpartition("\u2580")
-    assert re.search(r"(?m)^Sign in to web1 as alice$", plain)
-    assert re.search(r"(?m)^    Open   https://localhost:\d+/device$", plain)
-    assert re.search(r"(?m)^    Enter  [A-Z]{4}-[A-Z]{4} +good until "
-                     r"\d\d:\d\d:\d\d$", plain)
-    assert plain.isascii()
-    assert (drawn == "") == (look in ("no TERM", "screen reader", "low"))
+    started = {}
+    for look, (environment, dimensions) in LOOKS.items():
+        if look == "screen reader":
+            # The others have read their stack: they show a code.
+            for each in started.values():
+                each.start = each.until(r"good until") and \
+                    each.child.before + each.child.after
+            known.pam("sudo", "qr=off")
+        started[look] = program("sudo", environment, dimensions=dimensions)
+    for look, each in started.items():
+        text = (getattr(each, "start", "") + each.succeed()).replace(
+            "\r\n", "\n")
+        drawn, _, plain = text.rpartition("\u2580")
+        assert re.search(r"(?m)^Sign in to web1 as alice$", plain), look
+        assert re.search(r"(?m)^    Open   https://localhost:\d+/device$",
+                         plain), look
+        assert re.search(r"(?m)^    Enter  [A-Z]{4}-[A-Z]{4} +good until "
+                         r"\d\d:\d\d:\d\d$", plain), look
+        assert plain.isascii(), look
+        assert (drawn == "") == (look in ("no TERM", "screen reader", "low"))
 
 
 @pytest.mark.parametrize("variant", [
@@ -1147,13 +1201,13 @@ def test_T5_descriptions(host, idp, build, stack, variant):  # noqa: F811
         assert not re.search("Password|EVIL|script|owned|Cookie", text)
 
     idp.control.quirks(error_description=variant)
-    denied, expired = begin(), begin()
+    denied, expired, refused = begin(), begin(), begin()
     idp.control.deny(denied[2])
     idp.control.expire(expired[2])
     end(*denied)
     end(*expired)
     idp.control.quirks(error_description=variant, token_error="made_up")
-    end(*begin())
+    end(*refused)
     for body in ({"error": "invalid_client", "error_description": "Password:"},
                  {"error": "Password:"}, "Password:"):
         idp.control.quirks(endpoint={"device_authorization": {
@@ -1161,6 +1215,46 @@ def test_T5_descriptions(host, idp, build, stack, variant):  # noqa: F811
         text = seen(raw_driver(host, build, "alice", "auth"))
         assert "Password:" not in text and "Enter  " not in text
     assert "Password" not in host.log()
+
+
+@pytest.mark.parametrize("kind", NASTY)
+def test_T11_logs_and_the_command(
+        host, idp, build, stack, kind):  # noqa: F811
+    """What the host program passes on, what stands in our PAM line and in the
+    configuration: one printable line each, of a length that has an end."""
+    text = NASTY[kind][:4000]
+    host.configure(idp, allowed_users="bob", allowed_groups=None)
+    stack("debug")
+    before = len(host.log().splitlines())
+    seen(raw_driver(host, build, "alice", "--rhost", text, "--tty", text,
+                    "auth", "acct"))
+    seen(raw_driver(host, build, text, "auth", "acct"))
+    # libpam makes two lines of one that is too long.
+    stack("debug " + re.sub(r"[\s\[\]]+", "-", text[:200]))
+    seen(raw_driver(host, build, "alice", "auth"))
+    for broken in (f"[devauth]\nremote = {text}\n", f"[devauth]\n{text} = 1\n",
+                   f"[profile {text}]\nissuer = {text}\n"):
+        host.write("/etc/devauth/devauth.conf", broken)
+        for command in ("check", "dump", "apply"):
+            result = subprocess.run(
+                host.command("devauth", "config", command),
+                capture_output=True, check=False)
+            assert result.returncode == 1
+            said = (result.stdout + result.stderr).decode("ascii")
+            assert all(line.isprintable() and len(line) < 1000
+                       for line in said.split("\n"))
+    stack()
+    seen(raw_driver(host, build, "alice", "auth"))
+    with open(host.log_path, "rb") as file:
+        lines = file.read().split(b"\n")[before:]
+    ours = [line.decode("ascii") for line in lines
+            if b"devauth" in line or b"pam_driver" in line]
+    assert len(ours) > 5
+    assert all(line.isprintable() and len(line) < 2000 for line in ours)
+    decisions = [line for line in ours if "event=" in line]
+    assert len(decisions) >= 2
+    assert all(len(re.findall(r"\bevent=", re.sub('"[^"]*"', "", line))) == 1
+               for line in decisions)
 
 
 # -- G: signals and crashes
@@ -1176,26 +1270,23 @@ class Flow:
 
     QUIRKS = {"before the code": {"stall": ["device_authorization"]},
               "in a poll": {"stall": ["token"]}}
+    PROGRAMS = {"broker": "devauth-broker", "worker": "devauth-worker",
+                "host": "pam_driver"}
 
-    def __init__(self, host, idp, stack, driver, point):  # noqa: F811
-        no_code_limits(host)
-        idp.control.reset()
-        idp.control.quirks(**self.QUIRKS.get(point, {}))
-        stack("prompt=enter" if point == "at the prompt" else "")
+    def __init__(self, host, idp, driver, point, earlier):  # noqa: F811
         self.each = driver("alice", "auth")
         self.before = terminal_of(self.each.child)
         if point == "before the code":
-            wait_until(lambda: idp.control.requests("device_authorization"),
-                       what="the request is out")
+            wait_until(lambda: len(idp.control.requests(
+                "device_authorization")) > len(earlier), what="the request")
         else:
             self.each.code()
         if point == "at the prompt":
             self.each.until("prompt Press Enter")
-        elif point == "in a poll":
-            wait_until(lambda: idp.control.requests("token"), what="a poll")
-        self.pids = {who: host.processes(name)[0] for who, name in (
-            ("broker", "devauth-broker"), ("worker", "devauth-worker"),
-            ("host", "pam_driver"))}
+        others = {pid for flow in earlier for pid in flow.pids.values()}
+        self.pids = {}
+        for who, name in self.PROGRAMS.items():
+            self.pids[who], = set(host.processes(name)) - others
 
 
 POINTS = ("before the code", "waiting", "at the prompt", "in a poll")
@@ -1206,29 +1297,38 @@ POINTS = ("before the code", "waiting", "at the prompt", "in a poll")
 def test_G1_signals(host, idp, driver, stack, point, what):  # noqa: F811
     """Whoever is hit, soon nothing is left: no process, no grant, no account,
     and the terminal is as it was."""
-    for who in ("broker", "worker", "host"):
-        flow = Flow(host, idp, stack, driver, point)
+    stack("prompt=enter" if point == "at the prompt" else "")
+    idp.control.quirks(**Flow.QUIRKS.get(point, {}))
+    flows = {}
+    for who in Flow.PROGRAMS:
+        flows[who] = Flow(host, idp, driver, point, list(flows.values()))
+    if point == "in a poll":
+        wait_until(lambda: len(idp.control.requests("token")) == len(flows),
+                   what="a poll of each")
+    for who, flow in flows.items():
         host.run("kill", f"-{what}", str(flow.pids[who]), check=True)
-        if what == "STOP":
-            # It cannot end; the rest must not need it for that.
-            host.run("kill", "-KILL", str(flow.pids[
-                "host" if who != "host" else "worker"]), check=True)
-            if who == "broker":
-                host.run("kill", "-CONT", str(flow.pids[who]), check=True)
-            elif who == "host":
-                wait_until(lambda: not host.helpers(), 5, "helpers are gone")
-                host.run("kill", "-CONT", str(flow.pids[who]), check=True)
-        nothing_left(host)
+    if what == "STOP":
+        # They cannot end; the rest must not need them for that.
+        for who, flow in flows.items():
+            other = "host" if who != "host" else "worker"
+            host.run("kill", "-KILL", str(flow.pids[other]), check=True)
+        host.run("kill", "-CONT", str(flows["broker"].pids["broker"]),
+                 check=True)
+        host_program = flows["host"]
+        wait_until(lambda: host_program.pids["broker"] not in host.helpers(),
+                   5, "the broker of a stopped program is gone")
+        host.run("kill", "-CONT", str(host_program.pids["host"]), check=True)
+    nothing_left(host)
+    for who, flow in flows.items():
         if who != "host" and what != "STOP":
             if point == "at the prompt":
                 flow.each.child.send("\n")
             assert flow.each.result("auth") == AUTHINFO_UNAVAIL
         assert terminal_of(flow.each.child) == flow.before
-        assert host.listing("/run/devauth/grants",
-                            "/var/lib/devauth/people") == []
         flow.each.child.close(force=True)
-        wait_until(lambda: not host.processes("pam_driver"), 5, "the host "
-                   "program is gone")
+    wait_until(lambda: not host.processes("pam_driver"), 5,
+               "the host programs are gone")
+    assert host.listing("/run/devauth/grants", "/var/lib/devauth/people") == []
 
 
 KEYS = {"Ctrl-C": "\x03", "Ctrl-\\": "\x1c", "Ctrl-Z": "\x1a"}
@@ -1470,11 +1570,11 @@ def test_L3_a_password_in_place_of_a_name(
     assert host.audit() and "unter2" not in host.log()
 
 
-@both
-def test_L7_environment_of_the_shell(known, program, name):
+def test_L7_environment_of_the_shell(known, program):
     """What alice or root gets to see has nothing of ours in it."""
-    text = program(name, command="env").end()
-    assert "LOGNAME=" in text and "DEVAUTH" not in text.upper()
+    for each in [program(name, command="env") for name in ("sudo", "su")]:
+        text = each.end()
+        assert "LOGNAME=" in text and "DEVAUTH" not in text.upper()
 
 
 @pytest.mark.parametrize("ending", ["allowed", "denied", "bad device code"])

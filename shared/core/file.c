@@ -300,18 +300,19 @@ da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
 }
 
 enum da_err
-da_file_lock(int fd, struct da_diag *diag)
+da_file_lock(int fd, const char *path, struct da_diag *diag)
 {
 	const int64_t deadline_mono_ms = da_clock_mono_ms() + LOCK_TIMEOUT_MS;
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR) {
-			da_diag_set(diag, "cannot lock: %m");
+			da_diag_set(diag, "%s: cannot lock: %m", path);
 			return DA_E_SYS;
 		}
 		if (da_clock_mono_ms() >= deadline_mono_ms) {
-			da_diag_set(diag, "another process keeps it locked");
+			da_diag_set(
+			    diag, "%s: another process keeps it locked", path);
 			return DA_E_TIMEOUT;
 		}
 		(void)nanosleep(&pause, NULL); /* cut short is as good */

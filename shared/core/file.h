@@ -52,10 +52,11 @@ enum da_err da_file_make_parent(
 enum da_err da_file_replace(int dirfd, const char *name, mode_t mode,
     const void *bytes, size_t len, struct da_diag *diag) DA_MUST_CHECK;
 
-/* Takes an flock() for as long as the descriptor is open. Others hold ours for
- * microseconds; who does for longer was stopped, and nobody may wait for him
- * (attack G1). Shorter than DA_LOCAL_ANSWER_TIMEOUT_MS. DA_E_TIMEOUT, DA_E_SYS.
- */
-enum da_err da_file_lock(int fd, struct da_diag *diag) DA_MUST_CHECK;
+/* Takes an flock() for as long as the descriptor is open; "path" is for diag.
+ * Others hold ours for microseconds; who does for longer was stopped, and
+ * nobody may wait for him (attack G1). Shorter than DA_LOCAL_ANSWER_TIMEOUT_MS.
+ * DA_E_TIMEOUT, DA_E_SYS. */
+enum da_err
+da_file_lock(int fd, const char *path, struct da_diag *diag) DA_MUST_CHECK;
 
 #endif

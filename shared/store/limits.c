@@ -118,7 +118,7 @@ open_table(const struct da_paths *paths, struct table *ret)
 		    paths->limits_file);
 		return DA_E_UNSAFE_FILE;
 	}
-	err = da_file_lock(ret->fd, ret->diag);
+	err = da_file_lock(ret->fd, paths->limits_file, ret->diag);
 	if (err != DA_OK)
 		return err;
 	/* Torn or of another version: it is forgotten, as after a boot. */

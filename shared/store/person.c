@@ -286,7 +286,7 @@ da_person_save(const struct da_paths *paths, const struct da_person *person,
 		da_diag_set(diag, "%s/.lock: %m", paths->people_dir);
 		return DA_E_SYS;
 	}
-	err = da_file_lock(lock, diag);
+	err = da_file_lock(lock, paths->people_dir, diag);
 	if (err != DA_OK)
 		return err;
 	err = da_person_check_pin(

@@ -392,6 +392,11 @@ test_collisions(void **state)
 	assert_int_equal(add("carol"), DA_E_COLLISION);
 	assert_int_equal(add("docker"), DA_E_COLLISION);
 	assert_int_equal(generation(), before);
+	/* And those that a package may bring tomorrow. */
+	assert_int_equal(add("wheel"), DA_E_COLLISION);
+	assert_string_equal(diag.text, "wheel: the name is reserved");
+	assert_int_equal(add("_service"), DA_E_COLLISION);
+	assert_int_equal(generation(), before);
 
 	test_folder_write(&folder, "passwd", 0644,
 	    "x:x:1980000000:5::/:/bin/sh\ny:x:5:1980000001::/:/bin/sh\n");
@@ -539,6 +544,8 @@ test_strangers(void **state)
 	    da_account_uid_hash("bob"));
 	test_folder_write(&folder, "group", 0644, buffer);
 	assert_int_equal(find("docker", true, NULL), DA_E_ABSENT);
+	assert_int_equal(find("wheel", true, NULL), DA_E_ABSENT);
+	assert_int_equal(find("_service", true, NULL), DA_E_ABSENT);
 	assert_int_equal(find("bob", true, NULL), DA_E_ABSENT);
 	assert_int_equal(find("alice", true, NULL), DA_OK);
 	/* Nobody knows what is local: nobody is a stranger. */
@@ -1106,6 +1113,27 @@ test_lock_is_private(void **state)
 	assert_int_equal(add("bob"), DA_OK);
 }
 
+/* G1: a writer that was stopped delays the others and does not hang them. */
+static void
+test_lock_held_for_ever(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(add("alice"), DA_OK);
+	fd = open(in_state("accounts.lock"), O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	(void)alarm(60); /* rather than ctest's patience */
+	assert_int_equal(add("bob"), DA_E_TIMEOUT);
+	(void)alarm(0);
+	assert_string_equal(
+	    diag.text, "accounts.lock: another process keeps it locked");
+	assert_int_equal(find("bob", false, NULL), DA_E_ABSENT);
+	(void)close(fd);
+	assert_int_equal(add("bob"), DA_OK);
+}
+
 static void
 test_dead_writer(void **state)
 {
@@ -1316,6 +1344,7 @@ main(void)
 	    TEST(test_writer_refuses_damage),
 	    TEST(test_untrusted_files),
 	    TEST(test_lock_is_private),
+	    TEST(test_lock_held_for_ever),
 	    TEST(test_dead_writer),
 	    TEST(test_full_disk),
 	    TEST(test_killed_writers),

@@ -1,7 +1,10 @@
 /* store/limits: buckets, known sources, a full table, a damaged file. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +146,23 @@ test_flood(void **state)
 	assert_int_equal(take("", "dave", false, 1000), DA_OK);
 }
 
+static void
+fill_strangers(void)
+{
+	FILE *file = fopen(folder.paths.limits_file, "r+");
+
+	struct {
+		uint64_t key;
+		int64_t full_at_ms;
+	} slot = {1, INT64_MAX};
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 64, SEEK_SET), 0);
+	for (int i = 0; i < 4096; i++)
+		assert_int_equal(fwrite(&slot, sizeof(slot), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
 /* A table with no free slot refuses strangers, nobody else. */
 static void
 test_full_table(void **state)
@@ -155,21 +175,7 @@ test_full_table(void **state)
 	/* One every 100 ms, so that the host's bucket never runs dry, while a
 	 * slot stays in use for 3 to 12 s each: fill by hand instead. */
 	assert_int_equal(take("192.0.2.1", "alice", false, at_ms), DA_OK);
-	{
-		FILE *file = fopen(folder.paths.limits_file, "r+");
-
-		struct {
-			uint64_t key;
-			int64_t full_at_ms;
-		} slot = {1, INT64_MAX};
-
-		assert_non_null(file);
-		assert_int_equal(fseek(file, 64, SEEK_SET), 0);
-		for (int i = 0; i < 4096; i++)
-			assert_int_equal(
-			    fwrite(&slot, sizeof(slot), 1, file), 1);
-		assert_int_equal(fclose(file), 0);
-	}
+	fill_strangers();
 	for (int i = 0; i < 10; i++) {
 		(void)snprintf(source, sizeof(source), "10.0.%d.1", i);
 		(void)snprintf(user, sizeof(user), "user%d", i);
@@ -178,6 +184,63 @@ test_full_table(void **state)
 	}
 	assert_string_equal(diag.text, "the table of limits is full");
 	assert_int_equal(take("10.9.9.9", "bob", true, at_ms), DA_OK);
+}
+
+static void
+remember(const char *source, int64_t at_ms)
+{
+	const struct da_limits_request request = {
+	    .source = source, .user = "alice", .now_mono_ms = at_ms};
+
+	assert_int_equal(
+	    da_limits_remember(&folder.paths, &request, &diag), DA_OK);
+}
+
+/* Sources that logged in are remembered for a month. However many they are,
+ * those who proved keys keep their room, and the newest sources their own. */
+static void
+test_full_memory(void **state)
+{
+	char source[32], user[16];
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		(void)snprintf(
+		    source, sizeof(source), "10.%d.%d.1", i / 256, i % 256);
+		remember(source, 1000 + i);
+	}
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(source, sizeof(source), "198.51.%d.1", i);
+		(void)snprintf(user, sizeof(user), "user%d", i);
+		assert_int_equal(take(source, user, true, 12000), DA_OK);
+	}
+	fill_strangers();
+	assert_int_equal(take("192.0.2.1", "bob", false, 12000), DA_E_LIMITED);
+	remember("192.0.2.1", 12000);
+	assert_int_equal(take("192.0.2.1", "bob", false, 12000), DA_OK);
+	/* The last that came, and one of the first, which made room. */
+	assert_int_equal(take("10.39.15.1", "carol", false, 12000), DA_OK);
+	assert_int_equal(take("10.0.0.1", "dave", false, 12000), DA_E_LIMITED);
+}
+
+/* G1: who holds the table for ever delays the others and does not hang them. */
+static void
+test_table_held_for_ever(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(take("192.0.2.1", "alice", false, 1000), DA_OK);
+	fd = open(folder.paths.limits_file, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	(void)alarm(60); /* rather than ctest's patience */
+	assert_int_equal(take("192.0.2.1", "alice", false, 1000), DA_E_TIMEOUT);
+	(void)alarm(0);
+	assert_non_null(
+	    strstr(diag.text, "/limits: another process keeps it locked"));
+	(void)close(fd);
+	assert_int_equal(take("192.0.2.1", "alice", false, 1000), DA_OK);
 }
 
 static void
@@ -206,6 +269,8 @@ main(void)
 	    TEST(test_ipv6_by_64),
 	    TEST(test_flood),
 	    TEST(test_full_table),
+	    TEST(test_full_memory),
+	    TEST(test_table_held_for_ever),
 	    TEST(test_damaged_file),
 	};
 

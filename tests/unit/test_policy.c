@@ -62,6 +62,13 @@ test_map_name(void **state)
 	    {"abcdefghijklmnopqrstuvwxyzabcdef", /* 32 */
 		"abcdefghijklmnopqrstuvwxyzabcdef"},
 	    {"abcdefghijklmnopqrstuvwxyzabcdefg", NULL},
+	    {"wheel", NULL}, /* reserved, wherever in the list it stands */
+	    {"adm", NULL},
+	    {"Docker@example.com", NULL},
+	    {"www-data", NULL},
+	    {"_apt", NULL},
+	    {"whee", "whee"},
+	    {"wheels", "wheels"},
 	};
 
 	char name[DA_USER_MAX + 1];

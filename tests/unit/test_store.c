@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,6 +205,56 @@ test_person_pin(void **state)
 	da_person_done(&alice);
 }
 
+/* A lock that an administrator sets while somebody signs in stands. */
+static void
+test_person_locked_meanwhile(void **state)
+{
+	struct da_person person, in;
+
+	(void)state;
+	make_person(&person, "alice", "1");
+	person.locked = true;
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	person.locked = false;
+	assert_int_equal(
+	    da_person_save(&folder.paths, &person, &diag), DA_E_LOCKED);
+	assert_string_equal(diag.text, "locked");
+	assert_int_equal(
+	    da_person_load(&folder.paths, "alice", &in, &diag), DA_OK);
+	assert_true(in.locked);
+	da_person_done(&in);
+	da_person_done(&person);
+}
+
+/* G1: who holds the lock for ever delays the others and does not hang them. */
+static void
+test_person_lock_held_for_ever(void **state)
+{
+	struct da_person person, in;
+	int fd;
+
+	(void)state;
+	make_person(&person, "alice", "1");
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	fd = open(in_folder("people/.lock"), O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	person.verified_at_s++;
+	(void)alarm(60); /* rather than ctest's patience */
+	assert_int_equal(
+	    da_person_save(&folder.paths, &person, &diag), DA_E_TIMEOUT);
+	(void)alarm(0);
+	assert_non_null(
+	    strstr(diag.text, "/people: another process keeps it locked"));
+	assert_int_equal(
+	    da_person_load(&folder.paths, "alice", &in, &diag), DA_OK);
+	assert_int_equal(in.verified_at_s, person.verified_at_s - 1);
+	da_person_done(&in);
+	(void)close(fd);
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	da_person_done(&person);
+}
+
 static void
 test_person_damaged(void **state)
 {
@@ -332,6 +383,8 @@ main(void)
 	    TEST(test_file_replace),
 	    TEST(test_person_round_trip),
 	    TEST(test_person_pin),
+	    TEST(test_person_locked_meanwhile),
+	    TEST(test_person_lock_held_for_ever),
 	    TEST(test_person_damaged),
 	    TEST(test_grant),
 	    TEST(test_cache),

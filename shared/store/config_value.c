@@ -10,6 +10,7 @@
 #include "store/config.h"
 
 #define SEPARATORS " \t,"
+#define NO_COMMENT "a comment needs a line of its own"
 
 static void *
 member(const struct da_config_row *row, void *target)
@@ -31,6 +32,17 @@ complain(
 	return DA_E_CONFIG;
 }
 
+/* Comments behind values are not taken off: '#' may be part of a name. */
+static bool
+has_comment(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		if ((*p == '#' || *p == ';') && (p == text || p[-1] == ' '))
+			return true;
+	}
+	return false;
+}
+
 static enum da_err
 parse_text(const struct da_config_row *row, const char *text, char **ret,
     char *what, size_t size)
@@ -43,6 +55,8 @@ parse_text(const struct da_config_row *row, const char *text, char **ret,
 		return complain(row, "not printable ASCII", what, size);
 	if (strlen(text) < (size_t)row->min)
 		return complain(row, "must not be empty", what, size);
+	if (has_comment(text))
+		return complain(row, NO_COMMENT, what, size);
 	if (row->type == DA_CONFIG_WORD && strpbrk(text, " \t") != NULL)
 		return complain(row, "must be one word", what, size);
 	if (row->type == DA_CONFIG_PATH && text[0] != '\0' &&
@@ -87,9 +101,8 @@ parse_list(const struct da_config_row *row, const char *text,
 			err = DA_E_NOMEM;
 		else if (list.count == DA_CONFIG_LIST_MAX)
 			err = complain(row, "too many entries", what, size);
-		else if (item[0] == '#' || item[0] == ';')
-			err = complain(row, "a comment needs a line of its own",
-			    what, size);
+		else if (has_comment(item))
+			err = complain(row, NO_COMMENT, what, size);
 		else if (len > (size_t)row->max)
 			err = complain(row, "entry too long", what, size);
 		else if (!da_text_is_printable(item))

@@ -112,6 +112,17 @@ test_complaints(void **state)
 	    {"[devauth]\ndefault_profile = b\n" PROFILE "allowed_users=\n",
 		":2: default_profile names"},
 	    {PROFILE "allowed_users = \xff\n", ":4: allowed_users: not print"},
+	    /* What stands behind a list would be allowed, word for word. */
+	    {PROFILE "allowed_users = alice # but not bob\n",
+		":4: allowed_users: a comment needs a line of its own"},
+	    {PROFILE "allowed_users = alice ;bob\n",
+		":4: allowed_users: a comment needs a line of its own"},
+	    {PROFILE "allowed_groups = staff,#ops\n",
+		":4: allowed_groups: a comment needs a line of its own"},
+	    {"[devauth]\nhome = /srv/%u # homes\n",
+		":2: home: a comment needs a line of its own"},
+	    {PROFILE "scope = openid ; profile\n",
+		":4: scope: a comment needs a line of its own"},
 	};
 	struct da_config *config;
 

@@ -53,7 +53,7 @@ add(struct page *page, int style)
 /* sshd strings all messages together and shows them with the prompt; its
  * client cuts none of it, but PAM allows 512 bytes a message: so the code is
  * split between lines. A QR code that does not fit is left out whole. */
-static void
+static bool
 add_qr(struct page *page, const char *qr)
 {
 	int start = page->count;
@@ -71,7 +71,7 @@ add_qr(struct page *page, const char *qr)
 			used = 0;
 			if (message == NULL || need >= MESSAGE_SIZE) {
 				page->count = start;
-				return;
+				return false;
 			}
 		}
 		(void)snprintf(message + used, MESSAGE_SIZE - used, "%s%s%.*s",
@@ -81,6 +81,7 @@ add_qr(struct page *page, const char *qr)
 	message = add(page, PAM_TEXT_INFO);
 	if (message == NULL)
 		page->count = start;
+	return message != NULL;
 }
 
 /* The QR code stands above the text: on a screen of 24 rows the top of it may
@@ -94,8 +95,8 @@ format_page(struct page *page, const struct da_wire_request *request,
 
 	if (code->qr.len > 0) {
 		(void)snprintf(line, MESSAGE_SIZE, "%s", DA_TEXT_SCAN);
-		add_qr(page, da_buf_text(&code->qr));
-		line = add(page, PAM_TEXT_INFO);
+		if (add_qr(page, da_buf_text(&code->qr)))
+			line = add(page, PAM_TEXT_INFO);
 	}
 	if (request->rhost[0] != '\0')
 		(void)snprintf(line, MESSAGE_SIZE, DA_TEXT_SIGN_IN_FROM,

@@ -1,11 +1,14 @@
 """The module's six entry points over pam_start_confdir, with a scripted
 conversation, real helpers, and hostile ones in their place."""
 
+import json
 import os
 import re
+import subprocess
 
 import pexpect
 import pytest
+from jwcrypto import jwk
 
 from host import wait_until
 
@@ -242,8 +245,6 @@ def test_sshd_conversation_is_told_by_its_title(host, idp, driver):
     each.until("prompt Press Enter")
 
 
-
-
 @pytest.mark.parametrize("act, code, says", [
     ("deny", MAXTRIES, "The sign-in was denied."),
     ("expire", MAXTRIES, "Not approved in time."),
@@ -300,9 +301,9 @@ def frame(kind, body, version=1):
 def result(code, verdict, nonce=nonce, tail=b"", grant="0" * 32):
     return frame(17, nonce + struct.pack(">Iq", code, verdict) + text("x@y")
                  + text("") + text("") + text("") + text(grant) + tail)
-def code(user_code="ABCD", uri="https://a/", qr=""):
+def code(user_code="ABCD", uri="https://a/", qr="", confirm=0):
     return frame(16, text("h") + text(user_code) + text(uri) + text("12:00:00")
-                 + struct.pack(">qI", 5000, 0) + text(qr))
+                 + struct.pack(">qI", 5000, confirm) + text(qr))
 YES = 0x5afe1e7a11ce600d
 """
 
@@ -345,6 +346,31 @@ def test_honest_stand_in(host, idp, driver):
     so that the refusals are for the reason given."""
     broker(host, SPEAK + "s.sendall(result(0, YES))")
     assert driver("alice", "auth").result("auth") == SUCCESS
+
+
+@pytest.mark.parametrize("lines, cells, spaces", [
+    (25, 84, 1), (26, 84, 1), (27, 84, 1), (47, 71, 1), (48, 70, 0),
+    (48, 1, 0), (3, 1100, 0), (1, 3400, 0), (1, 1, 500)])
+def test_oversize_qr(host, idp, driver, lines, cells, spaces):
+    """I4: a QR code that breaks no rule of the wire, but fits no page: the
+    address and the code are shown without it, and PAM's limits are kept."""
+    qr = ("\u2588" * cells + " " * spaces + "\n") * lines
+    broker(host, SPEAK + f"s.sendall(code(qr={qr!r}, confirm=1))\n"
+           "read(24); s.sendall(result(0, YES))")
+    each = driver("alice", "auth")
+    each.until("prompt Press Enter once you have approved: ")
+    messages = each.child.before.split("\r\n")
+    assert len(messages) <= 32
+    for message in messages:
+        assert len(message.partition(" ")[2].replace("\\n", "\n")
+                   .encode()) < 512
+    text = "\n".join(messages)
+    assert "Open   https://a/" in text and "Enter  ABCD" in text
+    # Whole, or not at all; nobody is told to scan what is not there.
+    assert text.count("\u2588") in (0, lines * cells)
+    assert ("Scan this" in text) == ("\u2588" in text)
+    each.child.send("\n")
+    assert each.result("auth") == SUCCESS
 
 
 @pytest.mark.parametrize("what", ["missing", "not executable", "garbage"])
@@ -434,3 +460,121 @@ def test_debug_explains(host, idp, driver, stack):
                  'claim preferred_username is "carol"', "no groups"):
         assert text in log
     assert code not in log
+
+
+def sign_in(idp, driver, *phases, service="test"):
+    each = driver("alice", "auth", *phases, service=service)
+    approve(idp, each)
+    assert each.result("auth") == SUCCESS
+    return each
+
+
+def test_reserved_name(host, idp, driver):
+    """N6: the private group of such a person would be the system's."""
+    for name in ("wheel", "docker", "_service"):
+        assert driver(name, "auth").result("auth") == AUTH_ERR
+    assert idp.control.requests() == []
+    assert {line["reason"] for line in host.audit()} == {"unknown-user"}
+
+
+def test_locked_while_signing_in(host, idp, driver):
+    """An administrator's lock that comes during a login stands."""
+    assert sign_in(idp, driver, "acct").result("acct") == SUCCESS
+    record, = (path for path in host.listing("/var/lib/devauth/people")
+               if path.endswith(".person"))
+    each = driver("alice", "auth", "acct")
+    code = each.code()
+    host.run("sed", "-i", "s/^locked=0$/locked=1/", record, check=True)
+    locked = host.read(record)
+    assert "locked=1" in locked
+    idp.control.approve("alice", code)
+    assert each.result("acct") == PERM_DENIED
+    assert host.read(record) == locked
+    line = host.audit()[-1]
+    assert (line["reason"], line["detail"]) == ("account-denied", "locked")
+    assert driver("alice", "acct").result("acct") == PERM_DENIED
+
+
+def test_profile_is_a_demand(host, idp, driver, stack):
+    """profile= in the account phase: what another profile allows is not
+    enough, whether the person has just signed in or comes with a key."""
+    for name, settings in {
+            "same": "allowed_groups = operators",
+            "strict": "allowed_groups = administrators",
+            "elsewhere": "allowed_groups = staff\n"
+                         "issuer = https://other.example"}.items():
+        host.run("sh", "-c", 'printf "[profile %s]\\n%s\\n" "$1" "$2" '
+                 ">>/etc/devauth/devauth.conf", "sh", name, "\n".join(
+                     [settings, "client_id = devauth-public"] +
+                     ([] if "issuer" in settings
+                      else [f"issuer = {idp.issuer}"])), check=True)
+        host.write(f"{CONFDIR}/{name}-later",
+                   f"account required pam_devauth.so profile={name}\n")
+        host.write(f"{CONFDIR}/{name}",
+                   "auth required pam_devauth.so profile=test\n"
+                   f"account required pam_devauth.so profile={name}\n")
+    stack("profile=test")
+    assert sign_in(idp, driver, "acct").result("acct") == SUCCESS
+    for service in ("same", "strict", "elsewhere"):
+        allowed = SUCCESS if service == "same" else PERM_DENIED
+        assert driver("alice", "acct", service=f"{service}-later").result(
+            "acct") == allowed
+        assert sign_in(idp, driver, "acct", service=service).result(
+            "acct") == allowed
+    details = [line.get("detail", "") for line in host.audit()
+               if line["reason"] == "account-denied"]
+    other = "signed in at another issuer than that of profile 'elsewhere'"
+    assert details == ["allowed_groups"] * 2 + [other] * 2
+
+
+def test_lock_held_for_ever(host, idp, driver):
+    """G1: who holds a lock of ours for ever delays a login, and does not hang
+    it; the log says which lock."""
+    assert sign_in(idp, driver, "acct").result("acct") == SUCCESS
+    for path, phase in (("/run/devauth/limits", "auth"),
+                        ("/var/lib/devauth/people/.lock", "acct")):
+        holder = subprocess.Popen(
+            host.command("flock", path, "sh", "-c", "echo held; cat"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert holder.stdout.readline() == b"held\n"
+        each = driver("alice", *["auth", "acct"][:1 + (phase == "acct")])
+        if phase == "acct":
+            approve(idp, each)
+        assert each.result(phase) == AUTHINFO_UNAVAIL
+        assert "Local accounts still work." in each.child.before
+        line = host.audit()[-1]
+        assert line["reason"] == "time-out"
+        assert "another process keeps it locked" in line["detail"]
+        assert os.path.dirname(path) in line["detail"]
+        holder.communicate()
+    assert sign_in(idp, driver, "acct").result("acct") == SUCCESS
+
+
+def test_poisoned_key_set(host, idp, driver):
+    """A worker that was taken over could leave keys of its own: the login that
+    fails on them empties the cache, and the next one works."""
+    sign_in(idp, driver)
+    path, = (path for path in host.listing("/var/cache/devauth")
+             if path.endswith(".jwks"))
+    head, _, body = host.read(path).partition("\n\n")
+    keys = json.loads(body)
+    for key in keys["keys"]:
+        size = {"size": 2048} if key["kty"] == "RSA" else {"crv": key["crv"]}
+        key.update(json.loads(jwk.JWK.generate(
+            kty=key["kty"], **size).export_public()) | {"kid": key["kid"]})
+    host.write(path, f"{head}\n\n{json.dumps(keys)}", 0o600)
+    each = driver("alice", "auth")
+    approve(idp, each)
+    assert each.result("auth") == MAXTRIES
+    assert host.audit()[-1]["reason"] == "bad-id-token"
+    assert host.listing("/var/cache/devauth") == []
+    sign_in(idp, driver)
+
+
+def test_long_line_in_passwd(host, idp, driver):
+    """64 kB ahead of our worker's account and of a local one."""
+    host.write("/etc/passwd", "long:x:4000:4000:" + "x" * 65000 +
+               ":/:/bin/sh\n" + host.read("/etc/passwd"))
+    sign_in(idp, driver)
+    driver("root", "auth").result("auth")
+    assert len(host.audit()) == 1

@@ -107,24 +107,51 @@ fail(const struct da_diag *diag)
 	return DA_EXIT_FAILED;
 }
 
+/* What the name service needs; allowed_users points into "users". */
+static enum da_err
+make_policy(const struct da_config *config, struct da_buf *users,
+    struct da_account_policy *ret)
+{
+	enum da_err err;
+
+	da_buf_init(users, DA_CONFIG_FILE_MAX);
+	err = collect_users(config, users);
+	*ret = (struct da_account_policy){
+	    .first_login = !lists_nobody(config),
+	    .home = config->home,
+	    .shell = config->shell,
+	    .allowed_users = da_buf_text(users),
+	};
+	return err;
+}
+
 static int
 apply(const struct da_config *config)
 {
 	struct da_diag diag = {0};
 	DA_CLEANUP(da_buf_done) struct da_buf users;
-	struct da_account_policy policy = {
-	    .first_login = !lists_nobody(config),
-	    .home = config->home,
-	    .shell = config->shell,
-	};
-	enum da_err err;
+	struct da_account_policy policy;
+	enum da_err err = make_policy(config, &users, &policy);
 
-	da_buf_init(&users, DA_CONFIG_FILE_MAX);
-	err = collect_users(config, &users);
-	policy.allowed_users = da_buf_text(&users);
 	if (err == DA_OK)
 		err = da_account_set_policy(&da_paths, &policy, &diag);
 	return err == DA_OK ? DA_EXIT_OK : fail(&diag);
+}
+
+static void
+warn_if_not_applied(const struct da_config *config)
+{
+	struct da_diag changes = {0};
+	DA_CLEANUP(da_buf_done) struct da_buf users;
+	struct da_account_policy policy;
+
+	if (make_policy(config, &users, &policy) == DA_OK)
+		da_account_compare_policy(&da_paths, &policy, &changes);
+	if (changes.text[0] != '\0')
+		(void)fprintf(stderr,
+		    "devauth: not applied yet (%s); run devauth config "
+		    "apply\n",
+		    changes.text);
 }
 
 static int
@@ -167,5 +194,7 @@ da_command_config(int argc, char **argv)
 		return DA_EXIT_FAILED;
 	(void)printf("%s: fine (%zu profile%s)\n", da_paths.config_file,
 	    config->profile_count, config->profile_count == 1 ? "" : "s");
+	(void)fflush(stdout);
+	warn_if_not_applied(config);
 	return DA_EXIT_OK;
 }

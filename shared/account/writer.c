@@ -243,3 +243,27 @@ da_account_set_policy(const struct da_paths *paths,
 	draft.policy = &record;
 	return da_draft_write(&draft, &build, diag);
 }
+
+void
+da_account_compare_policy(const struct da_paths *paths,
+    const struct da_account_policy *policy, struct da_diag *ret)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	struct da_record_policy old;
+	struct da_cell cell;
+	bool names, home, shell;
+
+	if (da_view_open(paths, &view) != DA_OK ||
+	    !da_database_find(&view.accounts, DA_KIND_POLICY, "", 0, &cell) ||
+	    !da_record_read_policy(&cell, &old)) {
+		da_diag_set(ret, "everything");
+		return;
+	}
+	names = old.first_login != policy->first_login ||
+	    strcmp(old.allowed, policy->allowed_users) != 0;
+	home = strcmp(old.home, policy->home) != 0;
+	shell = strcmp(old.shell, policy->shell) != 0;
+	da_diag_set(ret, "%s%s%s%s%s", names ? "who may log in" : "",
+	    names && (home || shell) ? ", " : "", home ? "home" : "",
+	    home && shell ? ", " : "", shell ? "shell" : "");
+}

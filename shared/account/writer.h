@@ -133,4 +133,9 @@ enum da_err da_account_set_policy(const struct da_paths *paths,
 enum da_err da_account_purge(
     const struct da_paths *paths, struct da_diag *diag) DA_MUST_CHECK;
 
+/* What da_account_set_policy() would change, in words of the configuration:
+ * "home, shell"; an empty text when nothing. Anybody may ask. */
+void da_account_compare_policy(const struct da_paths *paths,
+    const struct da_account_policy *policy, struct da_diag *ret);
+
 #endif

@@ -124,13 +124,47 @@ nearest_key(const char *key, const struct da_config_row *rows, size_t count)
 	return best;
 }
 
+static bool
+has_key(const char *key, const struct da_config_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(rows[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum da_err
+refuse_unknown(struct loading *loading, const struct da_config_row *rows,
+    size_t count, const char *key)
+{
+	const char *near = nearest_key(key, rows, count);
+	char what[DA_DIAG_MAX + 1];
+
+	if (has_key(key, da_config_global_rows, da_config_global_row_count))
+		(void)snprintf(what, sizeof(what),
+		    "\"%s\" is a key of the section [devauth]; move it there",
+		    key);
+	else if (has_key(
+		     key, da_config_profile_rows, da_config_profile_row_count))
+		(void)snprintf(what, sizeof(what),
+		    "\"%s\" is a key of the sections [profile NAME]; move it "
+		    "there",
+		    key);
+	else
+		(void)snprintf(what, sizeof(what),
+		    "unknown key \"%.64s\"%s%s%s", key,
+		    near != NULL ? "; did you mean \"" : "; remove it",
+		    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	return refuse(loading, loading->line, what);
+}
+
 static enum da_err
 take_key(struct loading *loading, const struct da_config_row *rows,
     size_t count, void *target, uint64_t *given, const char *key,
     const char *value)
 {
 	char what[DA_DIAG_MAX + 1];
-	const char *near;
 
 	for (size_t i = 0; i < count; i++) {
 		enum da_err err;
@@ -152,11 +186,7 @@ take_key(struct loading *loading, const struct da_config_row *rows,
 		return err == DA_OK ? DA_OK
 				    : refuse(loading, loading->line, what);
 	}
-	near = nearest_key(key, rows, count);
-	(void)snprintf(what, sizeof(what), "unknown key \"%.64s\"%s%s%s", key,
-	    near != NULL ? "; did you mean \"" : "; remove it",
-	    near != NULL ? near : "", near != NULL ? "\"?" : "");
-	return refuse(loading, loading->line, what);
+	return refuse_unknown(loading, rows, count, key);
 }
 
 /* inih's callback: 1 = fine, 0 = stop. */

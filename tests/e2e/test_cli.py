@@ -7,6 +7,7 @@ def test_check(host):
     result = host.run("devauth", "config", "check")
     assert result.returncode == 0
     assert result.stdout == "/etc/devauth/devauth.conf: fine (1 profile)\n"
+    assert result.stderr == ""
 
 
 def test_check_complains_with_line(host):
@@ -16,6 +17,30 @@ def test_check_complains_with_line(host):
     assert result.stderr == (
         "devauth: /etc/devauth/devauth.conf:2: remote: must be "
         "publickey-first, allow, deny\n")
+
+
+@pytest.mark.parametrize("change, what", [
+    ("s,^remote.*,&\\nhome = /srv/%u\\nshell = /bin/sh,", "home, shell"),
+    ("s,^allowed_groups.*,allowed_users = alice,", "who may log in")])
+def test_check_says_what_is_not_applied(host, change, what):
+    """Everybody may know; "config apply" is what helps."""
+    host.run("sed", "-i", change, "/etc/devauth/devauth.conf", check=True)
+    for command in (("devauth",), ("setpriv", "--reuid=65534",
+                                   "--clear-groups", "devauth")):
+        result = host.run(*command, "config", "check")
+        assert result.returncode == 0 and ": fine" in result.stdout
+        assert result.stderr == f"devauth: not applied yet ({what}); " \
+            "run devauth config apply\n"
+    host.run("devauth", "config", "apply", check=True)
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 0 and result.stderr == ""
+
+
+def test_check_before_anything_was_applied(host):
+    host.run("rm", "/var/lib/devauth/accounts.cdb", check=True)
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 0
+    assert "not applied yet (everything)" in result.stderr
 
 
 def test_bad_configuration_is_not_applied(host):

@@ -645,6 +645,34 @@ test_policy_is_written_once(void **state)
 	assert_int_equal(find("alice", true, NULL), DA_OK);
 }
 
+static const char *
+changes(const struct da_account_policy *policy)
+{
+	da_account_compare_policy(&folder.paths, policy, &diag);
+	return diag.text;
+}
+
+static void
+test_policies_are_compared(void **state)
+{
+	struct da_account_policy policy = open_policy;
+
+	(void)state;
+	assert_string_equal(changes(&policy), "everything");
+	assert_int_equal(
+	    da_account_set_policy(&folder.paths, &policy, &diag), DA_OK);
+	assert_string_equal(changes(&policy), "");
+	policy.shell = "/bin/sh";
+	assert_string_equal(changes(&policy), "shell");
+	policy.home = "/srv/%u";
+	assert_string_equal(changes(&policy), "home, shell");
+	policy.allowed_users = "alice";
+	assert_string_equal(changes(&policy), "who may log in, home, shell");
+	policy = open_policy;
+	policy.first_login = false;
+	assert_string_equal(changes(&policy), "who may log in");
+}
+
 /* --- two levels --- */
 
 static void
@@ -1335,6 +1363,7 @@ main(void)
 	    TEST(test_stranger_whose_uid_is_taken),
 	    TEST(test_policies_are_checked),
 	    TEST(test_policy_is_written_once),
+	    TEST(test_policies_are_compared),
 	    TEST(test_two_levels),
 	    TEST(test_directory_collisions),
 	    TEST(test_compose_refuses),

@@ -1,5 +1,6 @@
 #include "messages.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "core/wire.h"
@@ -26,6 +27,10 @@ da_messages_format(const struct da_wire_request *request,
 	    : "the identity provider";
 	const char *reason =
 	    result->reason[0] != '\0' ? result->reason : "no reason given";
+
+	/* Under sudo, su and login nobody has connected. */
+	bool is_remote = (request->flags & DA_REQUEST_REMOTE) != 0;
+	const char *again = is_remote ? "Connect again" : "Try again";
 
 	out[0] = '\0';
 	switch (err) {
@@ -59,12 +64,12 @@ da_messages_format(const struct da_wire_request *request,
 		break;
 	case DA_E_DENIED:
 		(void)snprintf(out, size,
-		    "The sign-in was denied. Connect again for a new code.");
+		    "The sign-in was denied. %s for a new code.", again);
 		break;
 	case DA_E_EXPIRED:
 	case DA_E_DEADLINE:
 		(void)snprintf(out, size,
-		    "Not approved in time. Connect again for a new code.");
+		    "Not approved in time. %s for a new code.", again);
 		break;
 	case DA_E_TOKEN:
 		(void)snprintf(out, size,
@@ -75,8 +80,8 @@ da_messages_format(const struct da_wire_request *request,
 	case DA_E_WRONG_PERSON:
 		(void)snprintf(out, size,
 		    "%.200s may not log in as %s. Sign in at the provider as "
-		    "the right person and connect again.",
-		    who, request->user);
+		    "the right person and %s again.",
+		    who, request->user, is_remote ? "connect" : "try");
 		break;
 	case DA_E_NOT_ALLOWED:
 		(void)snprintf(out, size,

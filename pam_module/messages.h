@@ -24,6 +24,9 @@ struct da_wire_result;
 #define DA_TEXT_PROMPT "Press Enter once you have approved: "
 #define DA_TEXT_BY_ITSELF "This goes on by itself once you have approved."
 #define DA_TEXT_SIGNED_IN "Signed in as %s."
+#define DA_TEXT_BAD_LINE                                                       \
+	"Sign-in is not set up correctly on this host. Local accounts still "  \
+	"work. Ask your administrator."
 #define DA_TEXT_NO_PASSWORD                                                    \
 	"%s signs in at the identity provider and has no password on this "    \
 	"host. Change it there."

@@ -82,8 +82,9 @@ get_text_item(pam_handle_t *pamh, int type)
 	return item;
 }
 
-/* Arguments, user, and whether the account is ours at all. DA_E_IGNORE for a
- * local account. */
+/* User, whether the account is ours at all, and arguments, in this order: a
+ * mistyped argument must not lock out root. DA_E_IGNORE for a local account,
+ * DA_E_CONFIG for the argument. */
 static enum da_err
 begin(pam_handle_t *pamh, int argc, const char **argv,
     struct da_arguments *ret_arguments, const char **ret_user)
@@ -91,19 +92,8 @@ begin(pam_handle_t *pamh, int argc, const char **argv,
 	const char *bad = NULL;
 	const char *user = NULL;
 	bool local;
-	enum da_err err = da_arguments_parse(argc, argv, ret_arguments, &bad);
+	enum da_err err;
 
-	if (err != DA_OK) {
-		char shown[64];
-
-		da_text_escape(bad, shown, sizeof(shown));
-		pam_syslog(pamh, LOG_ERR,
-		    "unknown argument \"%s\" in the PAM "
-		    "line; known: profile=NAME prompt=auto|enter|none "
-		    "qr=on|off debug",
-		    shown);
-		return err;
-	}
 	if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL ||
 	    user[0] == '\0')
 		return DA_E_UNKNOWN_USER;
@@ -113,8 +103,36 @@ begin(pam_handle_t *pamh, int argc, const char **argv,
 		    pamh, LOG_ERR, "cannot read %s: %m", da_paths.passwd_file);
 		return err;
 	}
+	if (local)
+		return DA_E_IGNORE;
 	*ret_user = user;
-	return local ? DA_E_IGNORE : DA_OK;
+	err = da_arguments_parse(argc, argv, ret_arguments, &bad);
+	if (err != DA_OK) {
+		char shown[64];
+
+		da_text_escape(bad, shown, sizeof(shown));
+		pam_syslog(pamh, LOG_ERR,
+		    "result=refused reason=%s detail=\"unknown argument '%s' "
+		    "in the PAM line; known: profile=NAME "
+		    "prompt=auto|enter|none qr=on|off debug\"",
+		    da_err_reason(err), shown);
+	}
+	return err;
+}
+
+/* su, and sudo with targetpw, ask for somebody else than who runs them. Under
+ * login and root's own su the real uid is 0, under sudo the caller's. */
+static bool
+asks_for_other(const struct da_wire_request *request)
+{
+	struct da_account account;
+	char buffer[2048];
+	bool provisional;
+
+	return request->caller != 0 &&
+	    (da_account_find(&da_paths, request->user, false, buffer,
+		 sizeof(buffer), &account, &provisional) != DA_OK ||
+		account.uid != request->caller);
 }
 
 static enum da_err
@@ -123,7 +141,8 @@ fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
 {
 	const char *grant = pam_getenv(pamh, GRANT_VARIABLE);
 
-	*ret = (struct da_wire_request){.flags = arguments->flags};
+	*ret = (struct da_wire_request){
+	    .flags = arguments->flags, .caller = getuid()};
 	/* A name is never cut: the rest could be somebody else's. */
 	if (da_text_copy(user, ret->user, sizeof(ret->user)) != DA_OK ||
 	    !da_text_is_printable(ret->user))
@@ -141,6 +160,8 @@ fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
 		ret->grant[0] = '\0';
 	if (strcmp(ret->tty, "ssh") == 0 || strcmp(ret->service, "sshd") == 0)
 		ret->flags |= DA_REQUEST_REMOTE;
+	else if (asks_for_other(ret))
+		ret->flags |= DA_REQUEST_FOR_OTHER;
 	return da_secret_random(ret->nonce, sizeof(ret->nonce));
 }
 
@@ -158,22 +179,6 @@ key_was_proved(pam_handle_t *pamh)
 		line += *line == '\n' ? 1 : 0;
 	}
 	return false;
-}
-
-/* su, and sudo with targetpw, ask for somebody else than who runs them. Under
- * login and root's own su the real uid is 0, under sudo the caller's. */
-static bool
-asks_for_other(const char *user)
-{
-	struct da_account account;
-	char buffer[2048];
-	bool provisional;
-	uid_t caller = getuid();
-
-	return caller != 0 &&
-	    (da_account_find(&da_paths, user, false, buffer, sizeof(buffer),
-		 &account, &provisional) != DA_OK ||
-		account.uid != caller);
 }
 
 static void
@@ -198,8 +203,6 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 		request->flags &= ~DA_REQUEST_QR;
 	if (strcmp(request->service, "login") == 0)
 		request->flags |= DA_REQUEST_LOGIN_60S;
-	if (asks_for_other(request->user))
-		request->flags |= DA_REQUEST_FOR_OTHER;
 }
 
 /* Waits for the broker's next message, as long as the person is there. Only
@@ -304,6 +307,8 @@ authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	char variable[sizeof(GRANT_VARIABLE) + 1 + DA_GRANT_MAX];
 	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
 
+	if (err == DA_E_CONFIG)
+		da_conversation_tell(pamh, PAM_ERROR_MSG, DA_TEXT_BAD_LINE);
 	if (err != DA_OK)
 		return err;
 	if (!da_conversation_exists(pamh))
@@ -345,6 +350,8 @@ check_account(pam_handle_t *pamh, int argc, const char **argv)
 	const char *user;
 	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
 
+	if (err == DA_E_CONFIG)
+		da_conversation_tell(pamh, PAM_ERROR_MSG, DA_TEXT_BAD_LINE);
 	if (err == DA_OK)
 		err = fill_request(pamh, &arguments, user, &request);
 	if (err == DA_E_UNKNOWN_USER)

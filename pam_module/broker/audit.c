@@ -35,6 +35,17 @@ put(struct da_buf *line, const char *key, const char *value)
 		DA_IGNORE(da_buf_format(line, " %s=%s", key, text));
 }
 
+static void
+put_detail(struct da_buf *line, const struct da_diag *diag)
+{
+	char text[sizeof(diag->text) + sizeof(diag->hint) + 4];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", diag->text,
+	    diag->hint[0] != '\0' ? " (" : "", diag->hint,
+	    diag->hint[0] != '\0' ? ")" : "");
+	put(line, "detail", text);
+}
+
 /* The first half of the nonce: enough to find the lines of one login. */
 static void
 format_txn(
@@ -67,7 +78,7 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 {
 	const struct da_wire_request *request = &transaction->request;
 	DA_CLEANUP(da_buf_done) struct da_buf line;
-	char txn[DA_NONCE_LEN + 1];
+	char txn[DA_NONCE_LEN + 1], caller[16];
 	const char *result = err == DA_OK ? "allowed"
 	    : err == DA_E_CANCELLED       ? "cancelled"
 					  : "refused";
@@ -78,6 +89,10 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	put(&line, "reason", da_err_reason(err));
 	put(&line, "user",
 	    transaction->user_is_known ? request->user : "(unknown)");
+	/* Under su and sudo: who asks for somebody else. */
+	(void)snprintf(caller, sizeof(caller), "%u", request->caller);
+	if ((request->flags & DA_REQUEST_FOR_OTHER) != 0)
+		put(&line, "caller", caller);
 	put(&line, "service", request->service);
 	put(&line, "rhost", request->rhost);
 	put(&line, "tty", request->tty);
@@ -88,7 +103,7 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	put(&line, "code", transaction->code_digest);
 	put(&line, "txn", txn);
 	if (err != DA_OK)
-		put(&line, "detail", transaction->diag.text);
+		put_detail(&line, &transaction->diag);
 	syslog(LOG_AUTHPRIV | da_err_level(err), "event=%s%s",
 	    transaction->phase, da_buf_text(&line));
 }

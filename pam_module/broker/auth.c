@@ -264,7 +264,7 @@ format_good_until(int64_t at_s, char *out, size_t size)
 
 	/* Our environment is fixed and empty of TZ: this is the host's time. */
 	if (localtime_r(&at, &local) == NULL ||
-	    strftime(out, size, "%H:%M:%S", &local) == 0)
+	    strftime(out, size, "%H:%M:%S %Z", &local) == 0)
 		out[0] = '\0';
 }
 
@@ -496,6 +496,8 @@ hear_worker(struct auth *auth)
 		set_reason(transaction, message.body.failed.reason);
 		da_diag_set(
 		    &transaction->diag, "%s", message.body.failed.reason);
+		da_diag_hint(
+		    &transaction->diag, "%s", message.body.failed.hint);
 		break;
 	default:
 		err = DA_E_BUG;

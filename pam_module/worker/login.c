@@ -42,11 +42,12 @@ send_deadline(void)
 }
 
 enum da_err
-da_login_fail(int broker, enum da_err code, const char *reason)
+da_login_fail(int broker, enum da_err code, const struct da_diag *reason)
 {
 	struct da_wire_failed failed = {.code = (uint32_t)code};
 
-	da_text_reduce(reason, failed.reason, sizeof(failed.reason));
+	da_text_reduce(reason->text, failed.reason, sizeof(failed.reason));
+	da_text_reduce(reason->hint, failed.hint, sizeof(failed.hint));
 	return da_wire_send(broker, DA_WIRE_FAILED, &failed, send_deadline());
 }
 
@@ -353,7 +354,7 @@ da_login_run(int broker, const struct da_wire_start *start,
 	if (err == DA_OK)
 		err = send_success(&login, &identity);
 	else if (err != DA_E_CANCELLED && err != DA_E_CLOSED)
-		err = da_login_fail(broker, err, login.reason.text);
+		err = da_login_fail(broker, err, &login.reason);
 	da_wire_done(DA_WIRE_IDENTITY, &identity);
 	da_documents_done(&login.documents);
 	return err;

@@ -8,7 +8,8 @@
  *  2. Exactly one last word, IDENTITY or FAILED; an identity only after the
  *     signature has verified and every check has passed.
  *  3. Tokens and codes never leave the process; nothing of a server's text does
- *     but the user code, the address and the claims.
+ *     but the user code, the address and the claims, and, for the log only, an
+ *     issuer that is not the configured one.
  */
 #ifndef DA_WORKER_LOGIN_H
 #define DA_WORKER_LOGIN_H
@@ -33,7 +34,7 @@ enum da_err da_login_run(int broker, const struct da_wire_start *start,
     struct da_http *http, int64_t deadline_mono_ms) DA_MUST_CHECK;
 
 /* Says FAILED as the last word. */
-enum da_err
-da_login_fail(int broker, enum da_err code, const char *reason) DA_MUST_CHECK;
+enum da_err da_login_fail(
+    int broker, enum da_err code, const struct da_diag *reason) DA_MUST_CHECK;
 
 #endif

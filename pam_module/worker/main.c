@@ -126,14 +126,14 @@ serve(const struct da_wire_start *start, int64_t deadline_mono_ms)
 	if (err == DA_E_CANCELLED)
 		return EXIT_BROKER;
 	if (err != DA_OK)
-		return da_login_fail(broker, err, reason.text) == DA_OK
+		return da_login_fail(broker, err, &reason) == DA_OK
 		    ? EXIT_SAID
 		    : EXIT_BROKER;
 	if (da_sandbox_enter(start->ca_file[0] == '\0') != DA_OK) {
 		/* Nothing hostile has been read yet: the administrator may
 		 * hear why. */
-		DA_IGNORE(da_login_fail(broker, DA_E_SYS,
-		    "the kernel refuses the worker's sandbox"));
+		da_diag_set(&reason, "the kernel refuses the worker's sandbox");
+		DA_IGNORE(da_login_fail(broker, DA_E_SYS, &reason));
 		return EXIT_SANDBOX;
 	}
 	err = da_login_run(broker, start, http, deadline_mono_ms);

@@ -5,17 +5,38 @@
 
 #include "core/text.h"
 
+static void
+format_escaped(
+    char ret[static DA_DIAG_MAX + 1], const char *format, va_list args)
+{
+	char raw[DA_DIAG_MAX + 1];
+
+	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
+		raw[0] = '\0';
+	da_text_escape(raw, ret, DA_DIAG_MAX + 1);
+}
+
 void
 da_diag_set(struct da_diag *diag, const char *format, ...)
 {
-	char raw[DA_DIAG_MAX + 1];
 	va_list args;
 
 	if (diag == NULL)
 		return;
 	va_start(args, format);
-	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
-		raw[0] = '\0';
+	format_escaped(diag->text, format, args);
 	va_end(args);
-	da_text_escape(raw, diag->text, sizeof(diag->text));
+	diag->hint[0] = '\0';
+}
+
+void
+da_diag_hint(struct da_diag *diag, const char *format, ...)
+{
+	va_list args;
+
+	if (diag == NULL)
+		return;
+	va_start(args, format);
+	format_escaped(diag->hint, format, args);
+	va_end(args);
 }

@@ -12,9 +12,16 @@
 
 struct da_diag {
 	char text[DA_DIAG_MAX + 1];
+	char hint[DA_DIAG_MAX + 1]; /* more for the log, often "" */
 };
 
-/* Replaces the text. "diag" may be NULL. Never put a secret in. */
+/* Replaces the text and drops the hint. "diag" may be NULL. Never put a secret
+ * in. */
 void da_diag_set(struct da_diag *diag, const char *format, ...) DA_PRINTF(2, 3);
+
+/* Adds what is for the administrator only: where a text is shown to the person
+ * as well, the hint is not. */
+void
+da_diag_hint(struct da_diag *diag, const char *format, ...) DA_PRINTF(2, 3);
 
 #endif

@@ -46,6 +46,7 @@ struct layout {
 static const struct field request_fields[] = {
     NUMBER(KIND_NONCE, da_wire_request, nonce),
     NUMBER(KIND_U32, da_wire_request, flags),
+    NUMBER(KIND_U32, da_wire_request, caller),
     ARRAY(KIND_ASCII, da_wire_request, user),
     ARRAY(KIND_ASCII, da_wire_request, service),
     ARRAY(KIND_ASCII, da_wire_request, tty),
@@ -129,6 +130,7 @@ static const struct field identity_fields[] = {
 static const struct field failed_fields[] = {
     NUMBER(KIND_U32, da_wire_failed, code),
     ARRAY(KIND_ASCII, da_wire_failed, reason),
+    ARRAY(KIND_ASCII, da_wire_failed, hint),
 };
 
 #define LAYOUT(type_, s, fields_)                                              \

@@ -66,6 +66,7 @@ enum da_client_auth {
 struct da_wire_request {
 	uint8_t nonce[DA_NONCE_LEN]; /* repeated in RESULT */
 	uint32_t flags;
+	uint32_t caller; /* real uid of the host program */
 	char user[DA_USER_MAX + 1];
 	char service[DA_SERVICE_MAX + 1];
 	char tty[DA_TTY_MAX + 1];
@@ -157,6 +158,7 @@ struct da_wire_identity {
 struct da_wire_failed {
 	uint32_t code;                /* enum da_err */
 	char reason[DA_DIAG_MAX + 1]; /* a phrase of ours, for person and log */
+	char hint[DA_DIAG_MAX + 1];   /* for the log only */
 };
 
 /* Sends a message of the given type. "message" is the struct that belongs to

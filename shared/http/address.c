@@ -164,6 +164,7 @@ da_address_lookup(const char *host, bool allow_loopback,
 	};
 	struct addrinfo *found = NULL;
 	size_t taken[2] = {0, 0};
+	bool is_local = false;
 	char list[DA_ADDRESS_LIST_MAX + 1] = "";
 	int code = getaddrinfo(host, NULL, &hints, &found);
 
@@ -178,12 +179,15 @@ da_address_lookup(const char *host, bool allow_loopback,
 		    da_address_is_allowed(a->ai_addr, allow_loopback) &&
 		    list_add(list, a->ai_addr))
 			(*count)++;
+		is_local = is_local || da_address_is_allowed(a->ai_addr, true);
 	}
 	freeaddrinfo(found);
 	if (list[0] == '\0') {
 		da_diag_set(reason,
 		    "the name leads to an address that is not "
 		    "allowed");
+		da_diag_hint(
+		    reason, "%s", is_local ? "see allow_loopback" : "");
 		return DA_E_UNREACHABLE;
 	}
 	memcpy(ret_list, list, sizeof(list));

@@ -318,6 +318,8 @@ make_resolve(struct exchange *exchange, const char *url, struct da_diag *reason)
 	if (host == NULL || host->addresses[0] == '\0') {
 		da_diag_set(reason, "%s",
 		    host != NULL ? host->reason.text : "name not found");
+		da_diag_hint(
+		    reason, "%s", host != NULL ? host->reason.hint : "");
 		return DA_E_UNREACHABLE;
 	}
 	if (is_literal(host->name))
@@ -389,6 +391,7 @@ judge(struct exchange *exchange, CURLcode code, struct da_diag *reason)
 	(void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &trouble->os_errno);
 	err = da_http_explain(trouble, &text, &exchange->answer->may_pass);
 	da_diag_set(reason, "%s", text);
+	da_diag_hint(reason, "%s", da_http_hint(trouble));
 	return err;
 }
 

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <curl/curl.h>
 #include <openssl/x509_vfy.h>
 
 #include "core/attr.h"
+
+#define NOT_TRUSTED "certificate not trusted"
 
 struct row {
 	int curl;
@@ -51,13 +54,13 @@ static const struct {
     {X509_V_ERR_EE_KEY_TOO_SMALL, "certificate too weak"},
     {X509_V_ERR_CA_KEY_TOO_SMALL, "certificate too weak"},
     {X509_V_ERR_CA_MD_TOO_WEAK, "certificate too weak"},
-    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "certificate not trusted"},
-    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "certificate not trusted"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "certificate not trusted"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "certificate not trusted"},
-    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "certificate not trusted"},
-    {X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate not trusted"},
-    {X509_V_ERR_CERT_UNTRUSTED, "certificate not trusted"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, NOT_TRUSTED},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, NOT_TRUSTED},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, NOT_TRUSTED},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, NOT_TRUSTED},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, NOT_TRUSTED},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, NOT_TRUSTED},
+    {X509_V_ERR_CERT_UNTRUSTED, NOT_TRUSTED},
     /* curl's own comparison of the name fails after a good chain. */
     {X509_V_OK, "certificate is for another host"},
 };
@@ -89,6 +92,15 @@ connect_reason(const struct da_http_trouble *trouble)
 	default:
 		return "cannot connect";
 	}
+}
+
+const char *
+da_http_hint(const struct da_http_trouble *trouble)
+{
+	return trouble->curl == CURLE_PEER_FAILED_VERIFICATION &&
+		strcmp(certificate_reason(trouble->verify), NOT_TRUSTED) == 0
+	    ? "see ca_file"
+	    : "";
 }
 
 enum da_err

@@ -23,4 +23,7 @@ struct da_http_trouble {
 enum da_err da_http_explain(const struct da_http_trouble *trouble,
     const char **ret_reason, bool *ret_may_pass);
 
+/* Which key of the configuration the administrator may look at, or "". */
+const char *da_http_hint(const struct da_http_trouble *trouble);
+
 #endif

@@ -148,7 +148,7 @@ da_discovery_parse(const struct da_buf *document,
 {
 	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
 	struct da_endpoints endpoints = {0};
-	const char *issuer;
+	const char *issuer = "";
 	enum da_err err = da_answer_parse(document, &json, reason);
 
 	if (err != DA_OK)
@@ -156,6 +156,8 @@ da_discovery_parse(const struct da_buf *document,
 	if (da_json_get_text(json, "issuer", DA_ISSUER_MAX, &issuer) != DA_OK ||
 	    strcmp(issuer, provider->issuer) != 0) {
 		da_diag_set(reason, "its metadata is that of another issuer");
+		da_diag_hint(reason, "it is \"%.150s\", configured \"%.150s\"",
+		    issuer, provider->issuer);
 		return DA_E_PROTOCOL;
 	}
 	err = take_endpoints(json, provider, &endpoints, reason);

@@ -76,7 +76,7 @@ class Terminal(fdpexpect.fdspawn):
 
     def code(self):
         """Waits until a code is on the screen, whole."""
-        self.expect(r"Enter  (\S+) +good until ([\d:]+)\r")
+        self.expect(r"Enter  (\S+) +good until ([\d:]+ \S+)\r")
         self.screen = self.before + self.after
         return self.match.group(1)
 
@@ -481,6 +481,66 @@ def test_su_by_another_user(host, idp, alice, shell, command, service):
     nothing_left(host)
 
 
+# Whoever asks for somebody else, by su or as sudo's target.
+FOR_ALICE = ["su alice -c 'id -un'", "sudo -u alice id -un"]
+
+
+@pytest.fixture
+def targetpw(host):
+    sudoers(host, "Defaults:bob targetpw", "alice ALL=(ALL) ALL",
+            "bob ALL=(ALL) ALL")
+
+
+@pytest.mark.parametrize("command", FOR_ALICE)
+@pytest.mark.parametrize("remote", ["publickey-first", "deny"])
+def test_for_somebody_else_is_remote(host, idp, alice, shell, targetpw, remote,
+                                     command):
+    """D9: bob could send alice his code, as a stranger from afar could. For
+    herself she may ask."""
+    host.configure(idp, devauth={"remote": remote})
+    text, status = shell("bob").run(command)
+    assert status == 1 and "Open " not in text
+    assert "Sign-in is not possible here for this name." in text
+    assert idp.control.requests() == []
+    line = host.audit()[-1]
+    assert (line["user"], line["reason"], line["caller"]) == (
+        "alice", "remote-policy", host.run("id", "-u", "bob").stdout.strip())
+    alice.start("sudo id -un")
+    idp.control.approve("alice", alice.code())
+    text, status = alice.result()
+    assert "root\r\n" in text and status == 0
+    assert "caller" not in host.audit()[-1]
+
+
+def test_for_somebody_else_has_the_strangers_limits(host, idp, alice, shell):
+    """Full as the table is, alice still gets a code for herself."""
+    host.run("python3", "-c", "import struct\n"
+             "with open('/run/devauth/limits', 'r+b') as file:\n"
+             "    file.seek(64)\n"
+             "    file.write(4096 * struct.pack('=Qq', 1, 2**63 - 1))",
+             check=True)
+    text, status = shell("bob").run(FOR_ALICE[0])
+    assert status == 1 and "Open " not in text
+    assert host.audit()[-1]["reason"] == "rate-limited"
+    alice.start("sudo id -un")
+    assert alice.code()
+
+
+def test_audit_names_the_caller(host, idp, alice, shell):
+    """In every phase, and what to do is said in the words of su."""
+    bob = shell("bob")
+    uid = host.run("id", "-u", "bob").stdout.strip()
+    bob.start(FOR_ALICE[0])
+    idp.control.deny(bob.code())
+    assert "The sign-in was denied. Try again for a new code." in \
+        bob.result()[0]
+    bob.start(FOR_ALICE[0])
+    idp.control.approve("alice", bob.code())
+    assert bob.result()[1] == 0
+    assert [line.get("caller") for line in host.audit()
+            if line["service"] == "su"] == [uid] * 3
+
+
 def test_su_wrong_person(host, idp, alice, shell):
     """N1: bob's own approval is no way into alice's account."""
     bob = shell("bob")
@@ -598,7 +658,7 @@ def test_login_says_how_long(host, idp, terminal):
     shown = console.match.group(2)
     late = int(time.time() - before)
     assert shown in [
-        time.strftime("%H:%M:%S", time.localtime(before + seconds))
+        time.strftime("%H:%M:%S %Z", time.localtime(before + seconds))
         for seconds in range(50, 57 + late)]
 
 

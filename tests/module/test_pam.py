@@ -215,8 +215,19 @@ def test_bad_arguments(host, idp, driver, stack, arguments):
     each = driver("alice", *phases)
     for phase in phases:
         assert each.result(phase) == SYSTEM_ERR
+        # Whoever logs in is told once a phase that decides, calmly.
+        assert each.child.before.count(
+            "error Sign-in is not set up correctly on this host. Local "
+            "accounts still work. Ask your administrator.") == (
+                phase in ("auth", "acct"))
     assert idp.control.requests() == []
-    assert "unknown argument" in host.log()
+    assert ('result=refused reason=bad-configuration detail="unknown argument '
+            f"'{arguments[:63]}' in the PAM line;") in host.log()
+    # Nobody locks out root by a slip of the pen.
+    each = driver("root", "auth", "acct")
+    for phase in ("auth", "acct"):
+        each.result(phase)
+    assert host.log().count("unknown argument") == len(phases)
 
 
 def test_unknown_profile(host, idp, driver, stack):
@@ -246,8 +257,8 @@ def test_sshd_conversation_is_told_by_its_title(host, idp, driver):
 
 
 @pytest.mark.parametrize("act, code, says", [
-    ("deny", MAXTRIES, "The sign-in was denied."),
-    ("expire", MAXTRIES, "Not approved in time."),
+    ("deny", MAXTRIES, "The sign-in was denied. Try again for a new code."),
+    ("expire", MAXTRIES, "Not approved in time. Try again for a new code."),
 ])
 def test_refusals(host, idp, driver, act, code, says):
     each = driver("alice", "auth")
@@ -272,6 +283,27 @@ def test_unreachable_and_unwilling(host, idp, driver, settings, code, says):
     each = driver("alice", "auth")
     assert says in each.until(r"error (.*?)\r").group(1)
     assert each.result("auth") == code
+
+
+@pytest.mark.parametrize("settings, detail", [
+    ({"ca_file": None}, "certificate not trusted (see ca_file)"),
+    ({"allow_loopback": "no"}, "the name leads to an address that is not "
+     "allowed (see allow_loopback)"),
+    ({"issuer": "{issuer}/"}, "its metadata is that of another issuer "
+     "(it is '{issuer}', configured '{issuer}/')"),
+])
+def test_hints_are_for_the_administrator(host, idp, driver, settings, detail):
+    """Which key to look at stands in the log, not on the person's screen."""
+    host.configure(idp, **{
+        key: value and value.format(issuer=idp.issuer)
+        for key, value in settings.items()})
+    each = driver("alice", "auth")
+    shown = each.until(r"error (.*?)\r").group(1)
+    detail = detail.format(issuer=idp.issuer)
+    assert f"({detail.partition(' (')[0]})" in shown
+    assert "see " not in shown and "https://" not in shown
+    each.result("auth")
+    assert host.audit()[0]["detail"] == detail
 
 
 def broker(host, script):

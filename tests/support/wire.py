@@ -17,8 +17,8 @@ HEADER = struct.Struct(">BBHI")
 U32, I64, NONCE, TEXT, BLOB = "u32", "i64", "nonce", "text", "blob"
 NONCE_LEN = 16
 
-REQUEST = [("nonce", NONCE), ("flags", U32), ("user", TEXT), ("service", TEXT),
-           ("tty", TEXT), ("rhost", TEXT), ("profile", TEXT), ("grant", TEXT)]
+REQUEST = [("nonce", NONCE), ("flags", U32), ("caller", U32), ("user", TEXT),
+           ("service", TEXT), ("tty", TEXT), ("rhost", TEXT), ("profile", TEXT), ("grant", TEXT)]
 
 # name -> (type, fields in order)
 MESSAGES = {
@@ -52,7 +52,7 @@ MESSAGES = {
         ("issuer", TEXT), ("subject", TEXT), ("username", TEXT),
         ("name", TEXT), ("email", TEXT), ("auth_time_s", I64),
         ("groups", BLOB)]),
-    "FAILED": (51, [("code", U32), ("reason", TEXT)]),
+    "FAILED": (51, [("code", U32), ("reason", TEXT), ("hint", TEXT)]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}
 

@@ -170,6 +170,13 @@ test_diag_escapes(void **state)
 	da_diag_set(&diag, "%s", "evil\r\nresult=allowed");
 	assert_string_equal(diag.text, "evil\\x0d\\x0aresult=allowed");
 	da_diag_set(NULL, "nobody listens");
+	da_diag_hint(&diag, "see %s", "\033[2J");
+	assert_string_equal(diag.hint, "see \\x1b[2J");
+	assert_string_equal(diag.text, "evil\\x0d\\x0aresult=allowed");
+	/* Another text, and the hint to the old one would mislead. */
+	da_diag_set(&diag, "other");
+	assert_string_equal(diag.hint, "");
+	da_diag_hint(NULL, "nobody listens");
 }
 
 static void

@@ -125,6 +125,12 @@ test_lookup(void **state)
 	    DA_E_UNREACHABLE);
 	assert_string_equal(
 	    reason.text, "the name leads to an address that is not allowed");
+	assert_string_equal(reason.hint, "see allow_loopback");
+	/* No setting allows a cloud's metadata service. */
+	assert_int_equal(
+	    da_address_lookup("169.254.169.254", false, list, &reason),
+	    DA_E_UNREACHABLE);
+	assert_string_equal(reason.hint, "");
 	assert_string_equal(list, "[2001:db8::7]");
 	assert_int_equal(
 	    da_address_lookup("127.0.0.1", true, list, &reason), DA_OK);
@@ -276,6 +282,10 @@ test_trouble(void **state)
 		    rows[i].err);
 		assert_int_equal(may_pass, rows[i].may_pass);
 		assert_string_equal(reason, rows[i].reason);
+		assert_string_equal(da_http_hint(&rows[i].trouble),
+		    strcmp(reason, "certificate not trusted") == 0
+			? "see ca_file"
+			: "");
 	}
 }
 

@@ -162,6 +162,27 @@ test_discovery_refused(void **state)
 	}
 }
 
+/* Both issuers for the log, whatever the provider calls itself. */
+static void
+test_discovery_names_the_issuers(void **state)
+{
+	struct da_endpoints unused;
+	struct da_diag reason = {0};
+
+	(void)state;
+	assert_int_equal(discover("issuer", "'" ISSUER "/'", &unused, &reason),
+	    DA_E_PROTOCOL);
+	assert_string_equal(
+	    reason.text, "its metadata is that of another issuer");
+	assert_string_equal(
+	    reason.hint, "it is \"" ISSUER "/\", configured \"" ISSUER "\"");
+	assert_int_equal(
+	    discover("issuer", "'https://x/\\u00ea'", &unused, &reason),
+	    DA_E_PROTOCOL);
+	assert_string_equal(reason.hint,
+	    "it is \"https://x/\\xc3\\xaa\", configured \"" ISSUER "\"");
+}
+
 static void
 test_discovery_not_json(void **state)
 {
@@ -1161,6 +1182,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_discovery),
 	    cmocka_unit_test(test_discovery_refused),
+	    cmocka_unit_test(test_discovery_names_the_issuers),
 	    cmocka_unit_test(test_discovery_not_json),
 	    cmocka_unit_test(test_discovery_uri),
 	    cmocka_unit_test(test_hosts),

@@ -119,7 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	struct da_buf token;
 	struct da_json *claims = NULL;
-	struct da_diag diag = {""};
+	struct da_diag diag = {0};
 	char subject[DA_SUBJECT_MAX + 1] = "";
 	enum da_err err;
 

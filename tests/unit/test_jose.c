@@ -338,7 +338,7 @@ verify_text(const char *token, size_t len, const struct da_jwks *set,
 {
 	struct da_json *claims = NULL;
 	char subject[DA_SUBJECT_MAX + 1] = "untouched";
-	struct da_diag diag = {""};
+	struct da_diag diag = {0};
 	enum da_err err = da_id_token_verify(
 	    token, len, set, expect, &claims, subject, &diag);
 
@@ -1642,7 +1642,7 @@ static void
 assert_set_refused(const char *text, size_t len, enum da_err expected)
 {
 	struct da_jwks *set = NULL;
-	struct da_diag diag = {""};
+	struct da_diag diag = {0};
 
 	if (da_jwks_parse(text, len, &set, &diag) != expected)
 		fail_msg("%.*s", (int)len, text);

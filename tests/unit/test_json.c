@@ -349,7 +349,7 @@ test_X6_long_number(void **state)
 static void
 test_diag_has_offset_and_no_content(void **state)
 {
-	struct da_diag diag = {""};
+	struct da_diag diag = {0};
 
 	(void)state;
 	assert_int_equal(

@@ -210,8 +210,9 @@ class Host:
         self.write("/etc/ssh/devauth_test_config", "".join(
             f"{name} {value}\n" for name, value in settings.items()))
         self._sshd = subprocess.Popen(
-            self.command("/usr/sbin/sshd", "-D", "-f",
-                         "/etc/ssh/devauth_test_config"),
+            # Ends with nsenter, which is all that can be killed from here.
+            self.command("setpriv", "--pdeathsig=KILL", "/usr/sbin/sshd", "-D",
+                         "-f", "/etc/ssh/devauth_test_config"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
 

@@ -10,6 +10,7 @@ import pexpect
 import pytest
 from jwcrypto import jwk
 
+import wire
 from host import wait_until
 
 # _pam_types.h
@@ -19,6 +20,7 @@ SESSION_ERR, CONV_ERR, IGNORE = 14, 19, 25
 
 CONFDIR = "/etc/pam-test.d"
 BROKER = "/usr/libexec/devauth/devauth-broker"
+WORKER = "/usr/libexec/devauth/devauth-worker"
 
 
 @pytest.fixture
@@ -580,6 +582,22 @@ def test_lock_held_for_ever(host, idp, driver):
         assert os.path.dirname(path) in line["detail"]
         holder.communicate()
     assert sign_in(idp, driver, "acct").result("acct") == SUCCESS
+
+
+def test_absurd_life_of_a_code(host, idp, driver):
+    """From a worker that was taken over: login_deadline holds all the same."""
+    device = wire.encode("DEVICE", user_code="ABCD", uri="https://a/",
+                         expires_in_s=2**63 - 1)
+    denied = wire.encode("FAILED", code=wire.ERRORS["denied"], reason="denied")
+    host.run("mv", WORKER, WORKER + ".real", check=True)
+    host.write(WORKER, "#!/usr/bin/python3\nimport socket, time\n"
+               "s = socket.socket(fileno=3)\ns.recv(2**20)\n"
+               f"s.sendall({device!r})\ntime.sleep(2)\ns.sendall({denied!r})",
+               0o755)
+    each = driver("alice", "auth")
+    assert each.code() == "ABCD"
+    assert each.result("auth") == MAXTRIES
+    assert host.audit()[0]["reason"] == "denied"
 
 
 def test_poisoned_key_set(host, idp, driver):

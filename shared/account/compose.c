@@ -104,7 +104,8 @@ da_compose_group(struct da_build *build, const struct da_compose_group *group)
 	da_format_put_u32(value + DA_GROUP_GID, group->gid);
 	da_format_put_u32(value + DA_GROUP_COUNT, group->count);
 	da_format_put_u32(value + DA_GROUP_MEMBERS_LEN, (uint32_t)members_len);
-	value[DA_GROUP_FLAGS] = group->removed ? DA_FLAG_REMOVED : 0;
+	value[DA_GROUP_FLAGS] = (group->removed ? DA_FLAG_REMOVED : 0) |
+	    (group->local ? DA_FLAG_LOCAL : 0);
 	lens = value + DA_GROUP_HEAD;
 	at = lens + group->count;
 	for (uint32_t i = 0; i < group->count; i++) {
@@ -129,7 +130,8 @@ da_compose_gids(struct da_build *build, const char *name, const uint32_t *gids,
 	    da_account_name_check(name) != DA_OK || count > DA_GROUPS_MAX)
 		return DA_E_RANGE;
 	for (uint32_t i = 0; i < count; i++) {
-		if (!da_account_id_is_usable(gids[i]))
+		if (!da_account_id_is_usable(gids[i]) &&
+		    !da_record_is_local_gid(gids[i]))
 			return DA_E_RANGE;
 		da_format_put_u32(value + (size_t)4 * i, gids[i]);
 	}

@@ -26,6 +26,7 @@ struct da_compose_group {
 	uint32_t count;
 	uint32_t gid;
 	bool removed;
+	bool local;
 };
 
 /* Add one record. Whoever calls makes sure that no name and no number comes

@@ -193,6 +193,7 @@ load_group(const struct da_database *db, struct da_draft_name *entry)
 		return false;
 	entry->has_group = true;
 	entry->group_removed = found.removed;
+	entry->group_local = found.local;
 	entry->gid = found.gid;
 	return true;
 }

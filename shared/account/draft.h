@@ -22,6 +22,7 @@ struct da_draft_name {
 	bool has_person;
 	bool has_group;
 	bool group_removed;
+	bool group_local;
 	bool managed;
 	bool gids_changed;
 	struct da_compose_person person; /* texts are borrowed */

@@ -177,7 +177,8 @@ write_group(const struct da_draft *draft, struct da_build *build,
 {
 	struct da_compose_group group = {.name = entry->name,
 	    .gid = entry->gid,
-	    .removed = entry->group_removed};
+	    .removed = entry->group_removed,
+	    .local = entry->group_local};
 	struct da_record_group old = {0};
 	const size_t first = find_moves(moves, entry->gid);
 	size_t count = 0;

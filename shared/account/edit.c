@@ -4,7 +4,8 @@
  *
  * MUST: (1) never change a uid or a gid, never give a name or a number to a
  * second owner, removed ones and local ones included; (2) touch nothing of the
- * directory's but by hiding it; (3) keep root from being managed.
+ * directory's but by hiding it; (3) put nobody into root's
+ * group.
  */
 #include "account/edit.h"
 
@@ -87,6 +88,7 @@ da_edit_check(
 		err = da_owner_check_name(name, diag);
 		break;
 	case DA_ACCOUNT_MANAGE:
+	case DA_ACCOUNT_USE_GROUP:
 		break;
 	default:
 		return DA_OK;
@@ -183,7 +185,7 @@ make_put(const struct da_edit *edit, const struct da_paths *paths,
 	enum da_err err;
 
 	if (entry->managed && local->passwd_name && local->uid == wanted->uid)
-		return da_member_set(draft, entry, wanted->groups, diag);
+		return da_member_set(draft, entry, wanted, diag);
 	err =
 	    da_owner_check_local(local, paths, wanted->name, wanted->uid, diag);
 	if (err != DA_OK)
@@ -193,8 +195,7 @@ make_put(const struct da_edit *edit, const struct da_paths *paths,
 	else if (!da_owner_find_person(draft, entry, &found) ||
 	    found.uid != wanted->uid)
 		err = put_new(edit, draft, entry, diag);
-	return err == DA_OK ? da_member_set(draft, entry, wanted->groups, diag)
-			    : err;
+	return err == DA_OK ? da_member_set(draft, entry, wanted, diag) : err;
 }
 
 static enum da_err
@@ -323,7 +324,7 @@ make_put_group(const struct da_edit *edit, const struct da_paths *paths,
 
 	if (err != DA_OK)
 		return err;
-	if (entry->has_group && entry->gid == gid) {
+	if (entry->has_group && !entry->group_local && entry->gid == gid) {
 		if (entry->group_removed)
 			draft->changed = true;
 		entry->group_removed = false;
@@ -342,6 +343,41 @@ make_put_group(const struct da_edit *edit, const struct da_paths *paths,
 	if (err != DA_OK)
 		return err;
 	entry->has_group = true;
+	entry->gid = gid;
+	draft->changed = true;
+	return DA_OK;
+}
+
+static enum da_err
+make_use_group(const struct da_edit *edit, struct da_draft *draft,
+    struct da_draft_name *entry, struct da_diag *diag)
+{
+	const uint32_t gid = edit->local.gid;
+
+	if (!edit->local.group_name)
+		return refuse_unknown(entry->name, "local group", diag);
+	if (!da_record_is_local_gid(gid)) {
+		da_diag_set(diag, "%s: nobody can be put into the group %u",
+		    entry->name, gid);
+		return DA_E_RANGE;
+	}
+	if (entry->has_person || (entry->has_group && !entry->group_local)) {
+		da_diag_set(diag, "%s: a %s here has that name", entry->name,
+		    entry->has_person ? "person" : "group");
+		return DA_E_COLLISION;
+	}
+	if (entry->has_group && !entry->group_removed) {
+		if (entry->gid == gid)
+			return DA_OK;
+		da_diag_set(diag,
+		    "%s has the gid %u now, and had %u: take the section away, "
+		    "apply, and put it back",
+		    entry->name, gid, entry->gid);
+		return DA_E_COLLISION;
+	}
+	entry->has_group = true;
+	entry->group_local = true;
+	entry->group_removed = false;
 	entry->gid = gid;
 	draft->changed = true;
 	return DA_OK;
@@ -375,7 +411,7 @@ make_manage(const struct da_edit *edit, const struct da_paths *paths,
 {
 	if (!edit->local.passwd_name)
 		return refuse_unknown(entry->name, "local account", diag);
-	if (edit->local.uid == 0 ||
+	if ((edit->local.uid == 0 && strcmp(entry->name, "root") != 0) ||
 	    strcmp(entry->name, paths->worker_user) == 0) {
 		da_diag_set(diag, "%s cannot be managed", entry->name);
 		return DA_E_RANGE;
@@ -388,7 +424,7 @@ make_manage(const struct da_edit *edit, const struct da_paths *paths,
 	if (!entry->managed)
 		draft->changed = true;
 	entry->managed = true;
-	return da_member_set(draft, entry, edit->change.entry.groups, diag);
+	return da_member_set(draft, entry, &edit->change.entry, diag);
 }
 
 static enum da_err
@@ -423,6 +459,8 @@ da_edit_make(const struct da_edit *edit, const struct da_paths *paths,
 		return make_rename(edit, paths, draft, entry, diag);
 	case DA_ACCOUNT_PUT_GROUP:
 		return make_put_group(edit, paths, draft, entry, diag);
+	case DA_ACCOUNT_USE_GROUP:
+		return make_use_group(edit, draft, entry, diag);
 	case DA_ACCOUNT_REMOVE_GROUP:
 		return make_remove_group(draft, entry, diag);
 	case DA_ACCOUNT_MANAGE:

@@ -88,9 +88,11 @@ enum da_format_kind {
 #define DA_POLICY_HEAD 12u
 
 /* Flags of persons and groups, and of the policy. Others are refused; a former
- * name has both of the first two. */
+ * name has both of the first two. A local group is one of the group file, which
+ * answers for it; here it only has members. */
 #define DA_FLAG_REMOVED 1u
 #define DA_FLAG_RENAMED 2u
+#define DA_FLAG_LOCAL 4u
 #define DA_FLAG_FIRST_LOGIN 1u
 #define DA_FLAG_ENUMERATE 2u
 

@@ -125,8 +125,10 @@ find_group(
 		err = reader_judge(&reader, result);
 		if (result != 0)
 			continue;
-		if (strcmp(found->gr_name, name) == 0)
+		if (!ret->group_name && strcmp(found->gr_name, name) == 0) {
 			ret->group_name = true;
+			ret->gid = found->gr_gid;
+		}
 		if (found->gr_gid == id)
 			ret->group_id = true;
 	}
@@ -203,9 +205,7 @@ da_local_find_account(const struct da_paths *paths, const char *name,
 
 		err = reader_judge(&reader, result);
 		if (result == 0 && strcmp(found->pw_name, name) == 0)
-			return found->pw_uid != 0
-			    ? give_account(found, buffer, size, ret)
-			    : DA_E_ABSENT;
+			return give_account(found, buffer, size, ret);
 	}
 	return err;
 }
@@ -237,9 +237,13 @@ da_account_is_local(const struct da_paths *paths, const char *name, bool *ret)
 	enum da_err err =
 	    find_passwd(paths->passwd_file, name, /* id= */ 0, &found);
 
-	/* Root is never managed: a way in has to remain. */
-	if (err == DA_OK && found.passwd_name && found.uid != 0)
+	/* Another name of uid 0 is never ours. */
+	if (err == DA_OK && found.passwd_name &&
+	    (found.uid != 0 || strcmp(name, "root") == 0))
 		err = find_mark(paths, name, &managed);
+	/* Root has to get in when nothing else works. */
+	if (err != DA_OK && found.passwd_name && found.uid == 0)
+		err = DA_OK;
 	if (err == DA_OK)
 		*ret = found.passwd_name && !managed;
 	return err;

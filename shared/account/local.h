@@ -23,6 +23,7 @@ struct da_local {
 	bool group_name;
 	bool group_id;
 	uint32_t uid; /* with passwd_name */
+	uint32_t gid; /* with group_name */
 };
 
 /* Reads the local passwd and group files. DA_E_SYS (a file cannot be read, or
@@ -34,8 +35,7 @@ enum da_err da_local_find(const struct da_paths *paths, const char *name,
 bool da_local_is_managed(const struct da_view *view, const char *name);
 
 /* A managed local account as the passwd file has it; texts go to the buffer.
- * DA_E_ABSENT (none of that name, or uid 0, which is never managed),
- * DA_E_RANGE, DA_E_NOMEM, DA_E_SYS. */
+ * DA_E_ABSENT (none of that name), DA_E_RANGE, DA_E_NOMEM, DA_E_SYS. */
 enum da_err
 da_local_find_account(const struct da_paths *paths, const char *name,
     char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;

@@ -44,8 +44,9 @@ find_listed_group(struct da_draft *draft, const char *name, uint32_t *ret,
 
 enum da_err
 da_member_set(struct da_draft *draft, struct da_draft_name *entry,
-    const char *const *groups, struct da_diag *diag)
+    const struct da_account_entry *wanted, struct da_diag *diag)
 {
+	const char *const *groups = wanted->groups;
 	uint32_t gids[DA_GROUPS_MAX], count = 0;
 
 	if (groups == NULL)
@@ -55,6 +56,8 @@ da_member_set(struct da_draft *draft, struct da_draft_name *entry,
 		bool known = false;
 		enum da_err err = find_listed_group(draft, *groups, &gid, diag);
 
+		if (err == DA_E_CONFIG && wanted->skip_groups)
+			continue;
 		if (err != DA_OK)
 			return err;
 		for (uint32_t i = 0; i < count; i++)

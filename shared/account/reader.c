@@ -119,7 +119,9 @@ read_accounts_group(const struct da_view *view, const struct da_cell *cell,
 	struct da_cell more;
 
 	ret->more = (struct da_record_group){0};
-	if (!da_record_read_group(cell, &ret->group) || ret->group.removed)
+	/* For a local one the group file answers. */
+	if (!da_record_read_group(cell, &ret->group) || ret->group.removed ||
+	    ret->group.local)
 		return false;
 	if (da_database_find(&view->directory, DA_KIND_GROUP, ret->group.name,
 		ret->group.name_len, &more) &&
@@ -135,6 +137,7 @@ read_directory_group(const struct da_view *view, const struct da_cell *cell,
 {
 	ret->more = (struct da_record_group){0};
 	return da_record_read_group(cell, &ret->group) && !ret->group.removed &&
+	    !ret->group.local &&
 	    !da_database_knows(&view->accounts, ret->group.name,
 		ret->group.name_len, ret->group.gid);
 }
@@ -270,6 +273,18 @@ da_reader_find_gids(
 	find_gids(view, &view->accounts, name, ret);
 }
 
+/* A number of the system's, which only a line in the configuration gives. */
+static bool
+is_local_group(const struct da_view *view, uint32_t gid)
+{
+	struct da_record_group group;
+	struct da_cell cell;
+
+	return da_database_find_id(&view->accounts, DA_KIND_GID, gid, &cell) &&
+	    da_record_read_group(&cell, &group) && group.local &&
+	    !group.removed && group.gid == gid;
+}
+
 bool
 da_reader_next_gid(const struct da_view *view, const char *name,
     struct da_reader_gids *gids, uint32_t *ret)
@@ -286,8 +301,10 @@ da_reader_next_gid(const struct da_view *view, const char *name,
 		gid = da_format_get_u32(gids->at);
 		gids->at += 4;
 		gids->left--;
-		if (!da_account_id_is_usable(gid) ||
-		    (gids->directory && is_hidden_gid(view, gid)))
+		if (gids->directory ? !da_account_id_is_usable(gid) ||
+			    is_hidden_gid(view, gid)
+				    : !da_account_id_is_usable(gid) &&
+			    !is_local_group(view, gid))
 			continue;
 		*ret = gid;
 		return true;

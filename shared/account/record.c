@@ -82,6 +82,13 @@ da_record_read_person(const struct da_cell *cell, struct da_record_person *ret)
 	    da_account_name_is_wellformed(ret->name, ret->name_len);
 }
 
+/* Root's group is as good as root. */
+bool
+da_record_is_local_gid(uint32_t gid)
+{
+	return gid != 0 && (gid < 65534 || da_account_id_is_usable(gid));
+}
+
 /* Whether the lengths fit the text, a NUL behind each member. */
 static bool
 are_members(const struct da_record_group *group)
@@ -107,19 +114,22 @@ da_record_read_group(const struct da_cell *cell, struct da_record_group *ret)
 	const uint8_t *v = cell->value;
 
 	if (cell->key[0] != DA_KIND_GROUP || cell->value_len < DA_GROUP_HEAD ||
-	    v[DA_GROUP_FLAGS] > DA_FLAG_REMOVED || v[DA_GROUP_FLAGS + 1] != 0 ||
-	    v[DA_GROUP_FLAGS + 2] != 0 || v[DA_GROUP_FLAGS + 3] != 0)
+	    (v[DA_GROUP_FLAGS] & ~(DA_FLAG_REMOVED | DA_FLAG_LOCAL)) != 0 ||
+	    v[DA_GROUP_FLAGS + 1] != 0 || v[DA_GROUP_FLAGS + 2] != 0 ||
+	    v[DA_GROUP_FLAGS + 3] != 0)
 		return false;
 	ret->name = (const char *)cell->key + 1;
 	ret->name_len = cell->key_len - 1;
 	ret->gid = da_format_get_u32(v + DA_GROUP_GID);
 	ret->count = da_format_get_u32(v + DA_GROUP_COUNT);
 	ret->members_len = da_format_get_u32(v + DA_GROUP_MEMBERS_LEN);
-	ret->removed = v[DA_GROUP_FLAGS] == DA_FLAG_REMOVED;
+	ret->removed = (v[DA_GROUP_FLAGS] & DA_FLAG_REMOVED) != 0;
+	ret->local = (v[DA_GROUP_FLAGS] & DA_FLAG_LOCAL) != 0;
 	ret->lens = v + DA_GROUP_HEAD;
 	if (cell->value_len - DA_GROUP_HEAD !=
 		(uint64_t)ret->count + ret->members_len ||
-	    !da_account_id_is_usable(ret->gid) ||
+	    !(ret->local ? da_record_is_local_gid(ret->gid)
+			 : da_account_id_is_usable(ret->gid)) ||
 	    !da_account_name_is_wellformed(ret->name, ret->name_len))
 		return false;
 	ret->members = (const char *)ret->lens + ret->count;

@@ -35,6 +35,7 @@ struct da_record_group {
 	uint32_t count;
 	uint32_t gid;
 	bool removed;
+	bool local;
 };
 
 struct da_record_policy {
@@ -60,6 +61,9 @@ bool
 da_record_read_group(const struct da_cell *cell, struct da_record_group *ret);
 bool
 da_record_read_policy(const struct da_cell *cell, struct da_record_policy *ret);
+
+/* Whether somebody may be put into a local group of that number at all. */
+bool da_record_is_local_gid(uint32_t gid);
 
 /* The rules of the texts, for the writer. 0x20..0x7e without ':', which ends a
  * field of /etc/passwd. */

@@ -50,6 +50,53 @@ apply_locked(const struct da_paths *paths, const struct da_edit *edits,
 	return da_draft_write(&draft, &build, diag);
 }
 
+/* Whether accounts.cdb has all of it, and has told its readers. */
+static bool
+is_settled(
+    const struct da_paths *paths, const struct da_edit *edits, size_t count)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
+	size_t failed;
+
+	if (da_view_open(paths, &view) != DA_OK ||
+	    view.accounts.generation > view.generation)
+		return false;
+	da_draft_init(&draft, &view);
+	return make_all(paths, edits, count, &draft, &failed, NULL) == DA_OK &&
+	    !draft.changed;
+}
+
+static enum da_err
+check_all(const struct da_paths *paths, const struct da_account_change *changes,
+    size_t count, struct da_edit *ret, size_t *ret_failed, struct da_diag *diag)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < count; i++) {
+		ret[i].change = changes[i];
+		ret[i].any_uid = true;
+		err = da_edit_check(&ret[i], paths, diag);
+		if (err != DA_OK)
+			*ret_failed = i;
+	}
+	return err;
+}
+
+bool
+da_account_would_change(const struct da_paths *paths,
+    const struct da_account_change *changes, size_t count)
+{
+	struct da_edit *edits = calloc(count + 1, sizeof(*edits));
+	size_t failed;
+	bool settled = edits != NULL &&
+	    check_all(paths, changes, count, edits, &failed, NULL) == DA_OK &&
+	    is_settled(paths, edits, count);
+
+	free(edits);
+	return !settled;
+}
+
 enum da_err
 da_account_apply(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, size_t *ret_failed,
@@ -59,34 +106,14 @@ da_account_apply(const struct da_paths *paths,
 	size_t failed = count;
 	enum da_err err = edits != NULL ? DA_OK : DA_E_NOMEM;
 
-	for (size_t i = 0; err == DA_OK && i < count; i++) {
-		edits[i].change = changes[i];
-		edits[i].any_uid = true;
-		err = da_edit_check(&edits[i], paths, diag);
-		if (err != DA_OK)
-			failed = i;
-	}
+	if (err == DA_OK)
+		err = check_all(paths, changes, count, edits, &failed, diag);
 	if (err == DA_OK)
 		err = apply_locked(paths, edits, count, &failed, diag);
 	free(edits);
 	if (err != DA_OK && ret_failed != NULL)
 		*ret_failed = failed;
 	return err;
-}
-
-/* Whether accounts.cdb has all of it, and has told its readers. */
-static bool
-is_settled(const struct da_paths *paths, const struct da_edit *edit)
-{
-	DA_CLEANUP(da_view_close) struct da_view view = {0};
-	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
-
-	if (da_view_open(paths, &view) != DA_OK ||
-	    view.accounts.generation > view.generation)
-		return false;
-	da_draft_init(&draft, &view);
-	return da_edit_make(edit, paths, &draft, NULL) == DA_OK &&
-	    !draft.changed;
 }
 
 enum da_err
@@ -99,7 +126,7 @@ da_account_add(const struct da_paths *paths,
 	size_t failed;
 
 	/* Most logins end here: no lock, no write. */
-	if (err != DA_OK || is_settled(paths, &edit))
+	if (err != DA_OK || is_settled(paths, &edit, 1))
 		return err;
 	return apply_locked(paths, &edit, 1, &failed, diag);
 }

@@ -37,6 +37,8 @@ struct da_account_entry {
 	/* The named groups, all of them, ended by NULL. A NULL pointer leaves
 	 * them as they are. */
 	const char *const *groups;
+	/* Those of them that do not exist are left out, not refused. */
+	bool skip_groups;
 };
 
 /* What NSS needs to answer for somebody who never logged in here. */
@@ -89,13 +91,18 @@ enum da_account_verb {
 	 * members are whoever lists it. */
 	DA_ACCOUNT_PUT_GROUP,
 
+	/* entry.name: a group of the local group file, which people can be put
+	 * into from now on; the file stays what it is. DA_E_RANGE for root's.
+	 */
+	DA_ACCOUNT_USE_GROUP,
+
 	/* entry.name: a group, the directory's included. Its members leave it;
 	 * name and gid stay taken. */
 	DA_ACCOUNT_REMOVE_GROUP,
 
 	/* entry.name, entry.groups: an account of the local passwd file whose
 	 * logins are devauth's business from now on; da_account_is_local() says
-	 * no. DA_E_RANGE for uid 0: root stays a way in. */
+	 * no. DA_E_RANGE for a second name of uid 0. */
 	DA_ACCOUNT_MANAGE,
 
 	/* entry.name: undoes that, and drops its groups. */
@@ -114,6 +121,10 @@ struct da_account_change {
 enum da_err da_account_apply(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, size_t *ret_failed,
     struct da_diag *diag) DA_MUST_CHECK;
+
+/* Whether da_account_apply() would write, or fail. Anybody may ask. */
+bool da_account_would_change(const struct da_paths *paths,
+    const struct da_account_change *changes, size_t count);
 
 /* One change: DA_ACCOUNT_REMOVE, DA_ACCOUNT_RESTORE. */
 enum da_err da_account_remove(const struct da_paths *paths, const char *name,

@@ -839,7 +839,7 @@ test_compose_refuses(void **state)
 	    {.name = "g", .members = bad, .count = 1, .gid = 5000},
 	    {.name = "G", .gid = 5000}, {.name = "g", .gid = 0},
 	    {.name = "g", .gid = 65534}};
-	const uint32_t gid = 999;
+	const uint32_t gid = 0;
 	const struct da_compose_person person = {.name = "a",
 	    .gecos = "",
 	    .home = "/h",

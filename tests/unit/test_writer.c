@@ -328,7 +328,6 @@ test_managed(void **state)
 	    DA_E_COLLISION);
 	assert_int_equal(
 	    apply_name(DA_ACCOUNT_MANAGE, "nobody-here"), DA_E_UNKNOWN_USER);
-	assert_int_equal(apply_name(DA_ACCOUNT_MANAGE, "root"), DA_E_RANGE);
 	assert_int_equal(apply_name(DA_ACCOUNT_MANAGE, "toor"), DA_E_RANGE);
 	assert_int_equal(apply_name(DA_ACCOUNT_MANAGE, "_devauth"), DA_E_RANGE);
 	assert_int_equal(
@@ -365,7 +364,12 @@ test_managed(void **state)
 	change.entry.uid = 1001;
 	assert_int_equal(da_account_add(&folder.paths, &change.entry, &diag),
 	    DA_E_COLLISION);
-	/* Whatever happens to the passwd file, root stays local. */
+	/* Root by its own name only, whatever happens to the passwd file. */
+	assert_int_equal(apply_name(DA_ACCOUNT_MANAGE, "root"), DA_OK);
+	assert_false(is_local("root"));
+	assert_true(is_local("toor"));
+	assert_int_equal(apply_name(DA_ACCOUNT_UNMANAGE, "root"), DA_OK);
+	assert_true(is_local("root"));
 	test_folder_write(&folder, "passwd", 0644,
 	    "root:x:0:0::/root:/bin/sh\nadmin2:x:0:0::/:/bin/sh\n");
 	assert_true(is_local("admin2"));
@@ -641,6 +645,49 @@ test_purge(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- local groups --- */
+
+static void
+test_local_groups(void **state)
+{
+	static const char *const sudo[] = {"sudo", NULL};
+	static const char *const more[] = {"sudo", "none", NULL};
+	struct da_account_change change = put("alice", 10001, sudo);
+
+	(void)state;
+	test_folder_write(&folder, "group", 0644,
+	    "root:x:0:\nsudo:x:27:\nnogroup:x:65534:\n_devauth:x:990:\n");
+	assert_int_equal(apply_one(change), DA_E_CONFIG);
+	assert_int_equal(
+	    apply_name(DA_ACCOUNT_USE_GROUP, "docker"), DA_E_UNKNOWN_USER);
+	assert_int_equal(apply_name(DA_ACCOUNT_USE_GROUP, "root"), DA_E_RANGE);
+	assert_int_equal(
+	    apply_name(DA_ACCOUNT_USE_GROUP, "nogroup"), DA_E_RANGE);
+	assert_int_equal(apply_name(DA_ACCOUNT_USE_GROUP, "sudo"), DA_OK);
+	assert_int_equal(apply_name(DA_ACCOUNT_USE_GROUP, "sudo"), DA_OK);
+	assert_int_equal(apply_one(change), DA_OK);
+	assert_string_equal(test_gids_text(now(), "alice"), " 27");
+	/* The group file answers for it. */
+	assert_string_equal(test_group_text(&view, "sudo", 0), "-");
+	assert_string_equal(test_group_text(&view, NULL, 27), "-");
+	/* A login goes on without groups that are not there. */
+	change.entry.groups = more;
+	assert_int_equal(apply_one(change), DA_E_CONFIG);
+	change.entry.skip_groups = true;
+	assert_int_equal(apply_one(change), DA_OK);
+	assert_string_equal(test_gids_text(now(), "alice"), " 27");
+	/* A number that changed in the file moves nobody. */
+	test_folder_write(&folder, "group", 0644, "root:x:0:\nsudo:x:28:\n");
+	assert_int_equal(
+	    apply_name(DA_ACCOUNT_USE_GROUP, "sudo"), DA_E_COLLISION);
+	assert_int_equal(apply_name(DA_ACCOUNT_REMOVE_GROUP, "sudo"), DA_OK);
+	assert_string_equal(test_gids_text(now(), "alice"), "");
+	assert_int_equal(apply_name(DA_ACCOUNT_USE_GROUP, "sudo"), DA_OK);
+	assert_string_equal(test_gids_text(now(), "alice"), "");
+	assert_int_equal(apply_one(change), DA_OK);
+	assert_string_equal(test_gids_text(now(), "alice"), " 28");
+}
+
 int
 main(void)
 {
@@ -651,6 +698,7 @@ main(void)
 	    TEST(test_removed_people_leave_groups),
 	    TEST(test_rename),
 	    TEST(test_managed),
+	    TEST(test_local_groups),
 	    TEST(test_directory),
 	    TEST(test_import),
 	    TEST(test_changes_in_turn),

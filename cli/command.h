@@ -12,4 +12,8 @@
 /* devauth config check|dump|apply */
 int da_command_config(int argc, char **argv);
 
+/* devauth accounts VERB ... */
+int da_command_accounts(int argc, char **argv);
+int da_command_accounts_test(int argc, char **argv);
+
 #endif

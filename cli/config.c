@@ -3,47 +3,13 @@
 #include <unistd.h>
 
 #include "account/account.h"
-#include "account/writer.h"
+#include "apply.h"
 #include "command.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/config.h"
 
 #define CA_FILE_MAX (4 * 1024 * 1024)
-
-/* Every name that rules list, or "" when a rule names groups: then anybody
- * might be let in, and the name service must answer for any well-formed name.
- */
-static enum da_err
-collect_users(const struct da_config *config, struct da_buf *ret)
-{
-	enum da_err err = DA_OK;
-
-	for (size_t i = 0; i < config->profile_count; i++) {
-		const struct da_profile *profile = &config->profiles[i];
-		const struct da_config_list *users = &profile->allowed_users;
-
-		if (profile->allowed_groups.count > 0) {
-			da_buf_clear(ret);
-			return DA_OK;
-		}
-		for (size_t j = 0; err == DA_OK && j < users->count; j++)
-			err = da_buf_format(ret, "%s%s",
-			    ret->len > 0 ? " " : "", users->items[j]);
-	}
-	return err;
-}
-
-static bool
-lists_nobody(const struct da_config *config)
-{
-	for (size_t i = 0; i < config->profile_count; i++) {
-		if (config->profiles[i].allowed_groups.count > 0 ||
-		    config->profiles[i].allowed_users.count > 0)
-			return false;
-	}
-	return true;
-}
 
 static int
 complain(const struct da_profile *profile, const char *key,
@@ -93,7 +59,7 @@ check_surroundings(const struct da_config *config)
 		    da_paths.state_dir);
 		status = DA_EXIT_FAILED;
 	}
-	if (lists_nobody(config))
+	if (da_apply_allows_nobody(config))
 		(void)fprintf(stderr,
 		    "devauth: warning: allowed_users and allowed_groups are "
 		    "empty: nobody may log in\n");
@@ -105,53 +71,6 @@ fail(const struct da_diag *diag)
 {
 	(void)fprintf(stderr, "devauth: %s\n", diag->text);
 	return DA_EXIT_FAILED;
-}
-
-/* What the name service needs; allowed_users points into "users". */
-static enum da_err
-make_policy(const struct da_config *config, struct da_buf *users,
-    struct da_account_policy *ret)
-{
-	enum da_err err;
-
-	da_buf_init(users, DA_CONFIG_FILE_MAX);
-	err = collect_users(config, users);
-	*ret = (struct da_account_policy){
-	    .first_login = !lists_nobody(config),
-	    .home = config->home,
-	    .shell = config->shell,
-	    .allowed_users = da_buf_text(users),
-	};
-	return err;
-}
-
-static int
-apply(const struct da_config *config)
-{
-	struct da_diag diag = {0};
-	DA_CLEANUP(da_buf_done) struct da_buf users;
-	struct da_account_policy policy;
-	enum da_err err = make_policy(config, &users, &policy);
-
-	if (err == DA_OK)
-		err = da_account_set_policy(&da_paths, &policy, &diag);
-	return err == DA_OK ? DA_EXIT_OK : fail(&diag);
-}
-
-static void
-warn_if_not_applied(const struct da_config *config)
-{
-	struct da_diag changes = {0};
-	DA_CLEANUP(da_buf_done) struct da_buf users;
-	struct da_account_policy policy;
-
-	if (make_policy(config, &users, &policy) == DA_OK)
-		da_account_compare_policy(&da_paths, &policy, &changes);
-	if (changes.text[0] != '\0')
-		(void)fprintf(stderr,
-		    "devauth: not applied yet (%s); run devauth config "
-		    "apply\n",
-		    changes.text);
 }
 
 static int
@@ -189,12 +108,18 @@ da_command_config(int argc, char **argv)
 	if (strcmp(verb, "dump") == 0)
 		return dump(config, explain);
 	if (strcmp(verb, "apply") == 0)
-		return apply(config);
+		return da_apply_run(config, &diag) == DA_OK ? DA_EXIT_OK
+							    : fail(&diag);
 	if (check_surroundings(config) != DA_EXIT_OK)
 		return DA_EXIT_FAILED;
 	(void)printf("%s: fine (%zu profile%s)\n", da_paths.config_file,
 	    config->profile_count, config->profile_count == 1 ? "" : "s");
 	(void)fflush(stdout);
-	warn_if_not_applied(config);
+	da_apply_compare(config, &diag);
+	if (diag.text[0] != '\0')
+		(void)fprintf(stderr,
+		    "devauth: not applied yet (%s); run devauth config "
+		    "apply\n",
+		    diag.text);
 	return DA_EXIT_OK;
 }

@@ -13,6 +13,7 @@
 static const char usage[] =
     "usage: devauth COMMAND\n"
     "\n"
+    "  accounts test           explain who may log in as whom\n"
     "  config check            check /etc/devauth/devauth.conf\n"
     "  config dump [--explain] print the effective configuration\n"
     "  config apply            check it, and publish what the name service\n"
@@ -24,6 +25,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+    {"accounts", da_command_accounts},
     {"config", da_command_config},
 };
 

@@ -82,6 +82,13 @@ get_text_item(pam_handle_t *pamh, int type)
 	return item;
 }
 
+static bool
+is_remote(pam_handle_t *pamh)
+{
+	return strcmp(get_text_item(pamh, PAM_TTY), "ssh") == 0 ||
+	    strcmp(get_text_item(pamh, PAM_SERVICE), "sshd") == 0;
+}
+
 /* User, whether the account is ours at all, and arguments, in this order: a
  * mistyped argument must not lock out root. DA_E_IGNORE for a local account,
  * DA_E_CONFIG for the argument. */
@@ -103,7 +110,9 @@ begin(pam_handle_t *pamh, int argc, const char **argv,
 		    pamh, LOG_ERR, "cannot read %s: %m", da_paths.passwd_file);
 		return err;
 	}
-	if (local)
+	/* Root can be managed for SSH only: elsewhere it is the way in that is
+	 * left when all else fails. */
+	if (local || (strcmp(user, "root") == 0 && !is_remote(pamh)))
 		return DA_E_IGNORE;
 	*ret_user = user;
 	err = da_arguments_parse(argc, argv, ret_arguments, &bad);
@@ -158,7 +167,7 @@ fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
 	    (da_text_copy(grant, ret->grant, sizeof(ret->grant)) != DA_OK ||
 		!da_text_is_printable(ret->grant)))
 		ret->grant[0] = '\0';
-	if (strcmp(ret->tty, "ssh") == 0 || strcmp(ret->service, "sshd") == 0)
+	if (is_remote(pamh))
 		ret->flags |= DA_REQUEST_REMOTE;
 	else if (asks_for_other(ret))
 		ret->flags |= DA_REQUEST_FOR_OTHER;

@@ -93,6 +93,8 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	(void)snprintf(caller, sizeof(caller), "%u", request->caller);
 	if ((request->flags & DA_REQUEST_FOR_OTHER) != 0)
 		put(&line, "caller", caller);
+	if (strcmp(transaction->person, request->user) != 0)
+		put(&line, "person", transaction->person);
 	put(&line, "service", request->service);
 	put(&line, "rhost", request->rhost);
 	put(&line, "tty", request->tty);

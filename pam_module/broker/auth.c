@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "account/account.h"
-#include "broker/policy.h"
 #include "broker/transaction.h"
 #include "broker/worker_client.h"
 #include "core/clock.h"
@@ -28,6 +27,7 @@
 #include "store/grant.h"
 #include "store/limits.h"
 #include "store/person.h"
+#include "store/policy.h"
 #include "store/record.h"
 
 #define SEND_TIMEOUT_MS 5000
@@ -50,6 +50,7 @@ struct auth {
 	uint8_t client_state;
 	bool must_confirm;
 	bool identified;
+	bool local; /* the account is one of the passwd file's */
 	int64_t deadline_mono_ms;
 	int64_t started_s;
 	char host[DA_HOST_MAX + 1];
@@ -69,6 +70,7 @@ static enum da_err
 check_hopeless(struct da_transaction *transaction)
 {
 	const struct da_wire_request *request = &transaction->request;
+	struct da_policy policy = da_transaction_policy(transaction);
 	struct da_account account;
 	struct da_person person;
 	char buffer[2048];
@@ -94,9 +96,9 @@ check_hopeless(struct da_transaction *transaction)
 	if (err != DA_OK)
 		return err;
 	transaction->user_is_known = !provisional;
-	if (!da_policy_could_succeed(transaction->profile, request->user)) {
-		da_diag_set(
-		    &transaction->diag, "allowed_users does not list the name");
+	if (!da_policy_could_succeed(&policy, request->user)) {
+		da_diag_set(&transaction->diag,
+		    "no rule could let in anybody of that name");
 		return DA_E_UNKNOWN_USER;
 	}
 	err = da_person_load(
@@ -177,6 +179,7 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 {
 	struct da_transaction *transaction = auth->transaction;
 	const struct da_profile *profile = transaction->profile;
+	struct da_policy policy = da_transaction_policy(transaction);
 	enum da_err err =
 	    da_text_copy(profile->issuer, start->issuer, sizeof(start->issuer));
 
@@ -190,8 +193,12 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 		err = da_text_copy(
 		    profile->ca_file, start->ca_file, sizeof(start->ca_file));
 	if (err == DA_OK)
-		err = da_text_copy(profile->username_claim,
-		    start->username_claim, sizeof(start->username_claim));
+		err = join_list(&profile->username_claim, start->username_claim,
+		    sizeof(start->username_claim));
+	if (err == DA_OK)
+		err =
+		    da_policy_list_claims(transaction->config, profile->issuer,
+			start->other_claims, sizeof(start->other_claims));
 	if (err == DA_OK)
 		err = da_text_copy(profile->groups_claim, start->groups_claim,
 		    sizeof(start->groups_claim));
@@ -210,9 +217,8 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 		    auth, start->device_name, sizeof(start->device_name));
 	start->client_auth = (uint32_t)profile->client_auth;
 	start->secret_raw = profile->client_secret_raw;
-	start->need_groups = profile->allowed_groups.count > 0 &&
-	    !da_config_list_has(
-		&profile->allowed_users, transaction->request.user);
+	start->need_groups =
+	    da_policy_needs_groups(&policy, transaction->request.user);
 	start->algorithms = (uint32_t)profile->algorithms;
 	start->allow_loopback = profile->allow_loopback;
 	start->min_interval_s = profile->min_interval_s;
@@ -330,6 +336,28 @@ explain_groups(
 		da_audit_explain(transaction, "group \"%s\"", group);
 }
 
+/* Under which name the person is pinned, and that the pin holds. Whoever is
+ * known here under a name is locked and limited under it, whatever account this
+ * is about. */
+static enum da_err
+check_pin(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	const struct da_wire_identity *identity = &auth->identity;
+	enum da_err err = DA_OK;
+
+	if (transaction->person[0] == '\0')
+		err = da_person_name_of(transaction->paths, identity->issuer,
+		    identity->subject, transaction->person, &transaction->diag);
+	if (err == DA_E_ABSENT)
+		return DA_OK;
+	if (err == DA_OK)
+		err = da_person_check_pin(transaction->paths,
+		    transaction->person, identity->issuer, identity->subject,
+		    &transaction->diag);
+	return err;
+}
+
 /* Everything that has to hold before the person is let in. */
 static enum da_err
 check_identity(struct auth *auth)
@@ -337,8 +365,15 @@ check_identity(struct auth *auth)
 	struct da_transaction *transaction = auth->transaction;
 	const struct da_wire_identity *identity = &auth->identity;
 	const struct da_profile *profile = transaction->profile;
-	char name[DA_USER_MAX + 1];
-	bool local;
+	const struct da_policy policy = da_transaction_policy(transaction);
+	const struct da_policy_identity claims = {
+	    .issuer = identity->issuer,
+	    .subject = identity->subject,
+	    .username_claim = identity->username_claim,
+	    .username = identity->username,
+	    .groups = &identity->groups,
+	    .claims = &identity->claims,
+	};
 	enum da_err err;
 
 	/* The worker has checked this; it is a stranger all the same. */
@@ -353,32 +388,23 @@ check_identity(struct auth *auth)
 	DA_IGNORE(da_text_copy(identity->subject, transaction->subject,
 	    sizeof(transaction->subject)));
 	da_audit_explain(transaction, "subject %s; claim %s is \"%s\"",
-	    identity->subject, profile->username_claim, identity->username);
-	err = da_policy_map_name(
-	    profile, identity->username, name, &transaction->diag);
-	if (err != DA_OK)
-		return err;
-	if (strcmp(name, transaction->request.user) != 0) {
-		da_diag_set(&transaction->diag, "approved by \"%s\"", name);
-		return DA_E_WRONG_PERSON;
-	}
-	err = da_account_is_local(transaction->paths, name, &local);
-	if (err == DA_OK && local) {
-		da_diag_set(&transaction->diag, "the name is a local account");
-		err = DA_E_NOT_ALLOWED;
-	}
+	    identity->subject, identity->username_claim, identity->username);
+	err = da_transaction_is_local(transaction, &auth->local);
+	if (err == DA_OK)
+		err = da_policy_find_person(&policy, &claims,
+		    transaction->request.user, auth->local, transaction->person,
+		    &transaction->diag);
 	if (err == DA_OK)
 		explain_groups(transaction, &identity->groups);
 	if (err == DA_OK)
-		err = da_policy_check_access(
-		    profile, name, &identity->groups, &transaction->diag);
+		err = check_pin(auth);
+	if (err == DA_OK)
+		err = da_policy_check_access(&policy, transaction->person,
+		    &identity->groups, &identity->claims, &transaction->diag);
 	if (err == DA_E_NOT_ALLOWED)
 		DA_IGNORE(da_text_copy(transaction->diag.text,
 		    transaction->result.rule,
 		    sizeof(transaction->result.rule))); /* same size */
-	if (err == DA_OK)
-		err = da_person_check_pin(transaction->paths, name,
-		    identity->issuer, identity->subject, &transaction->diag);
 	return err;
 }
 
@@ -400,23 +426,6 @@ save_metadata(const struct auth *auth)
 		    &fetched->jwks, NULL));
 }
 
-/* Those that a rule of any profile of this issuer names: another PAM line may
- * ask for another profile. */
-static enum da_err
-keep_groups(const struct da_transaction *transaction,
-    const struct da_wire_identity *identity, struct da_buf *ret)
-{
-	const struct da_config *config = transaction->config;
-	enum da_err err = DA_OK;
-
-	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
-		if (strcmp(config->profiles[i].issuer, identity->issuer) == 0)
-			err = da_policy_keep_groups(
-			    &config->profiles[i], &identity->groups, ret);
-	}
-	return err;
-}
-
 static enum da_err
 leave_grant(struct auth *auth)
 {
@@ -435,7 +444,10 @@ leave_grant(struct auth *auth)
 		err = da_text_copy(transaction->request.service, grant.service,
 		    sizeof(grant.service));
 	if (err == DA_OK)
-		err = da_text_copy(transaction->request.user, grant.person.name,
+		err = da_text_copy(transaction->request.user, grant.account,
+		    sizeof(grant.account));
+	if (err == DA_OK)
+		err = da_text_copy(transaction->person, grant.person.name,
 		    sizeof(grant.person.name));
 	if (err == DA_OK)
 		err = da_text_copy(transaction->profile->name,
@@ -447,12 +459,21 @@ leave_grant(struct auth *auth)
 		err = da_text_copy(identity->subject, grant.person.subject,
 		    sizeof(grant.person.subject));
 	if (err == DA_OK)
-		err = keep_groups(transaction, identity, &grant.person.groups);
+		err = da_policy_keep_groups(transaction->config,
+		    identity->issuer, &identity->groups, &grant.person.groups);
+	if (err == DA_OK)
+		err = da_policy_keep_claims(transaction->config,
+		    identity->issuer, &identity->claims, &grant.person.claims);
 	if (err == DA_OK) {
 		da_text_reduce(
 		    identity->name, grant.gecos, sizeof(grant.gecos));
 		memcpy(grant.who, transaction->result.who, sizeof(grant.who));
-		grant.person.uid = account.uid;
+		grant.local = auth->local;
+		/* Of somebody who came as a local account: what an account of
+		 * his own would have. */
+		grant.person.uid = auth->local
+		    ? da_account_uid_hash(transaction->person)
+		    : account.uid;
 		grant.person.verified_at_s = da_clock_wall_s();
 		err = da_grant_create(transaction->paths, &grant,
 		    transaction->result.grant, &transaction->diag);

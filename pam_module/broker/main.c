@@ -19,6 +19,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "account/local.h"
 #include "broker/transaction.h"
 #include "core/clock.h"
 #include "core/frame.h"
@@ -101,6 +102,34 @@ da_transaction_configure(struct da_transaction *transaction)
 		err = da_text_uri_host(transaction->profile->issuer,
 		    transaction->result.provider,
 		    sizeof(transaction->result.provider));
+	return err;
+}
+
+static void
+explain_rule(void *context, const char *line)
+{
+	da_audit_explain(context, "%s", line);
+}
+
+struct da_policy
+da_transaction_policy(const struct da_transaction *transaction)
+{
+	return (struct da_policy){.config = transaction->config,
+	    .profile = transaction->profile,
+	    .service = transaction->request.service,
+	    .explain = explain_rule,
+	    .context = (void *)(uintptr_t)transaction};
+}
+
+enum da_err
+da_transaction_is_local(const struct da_transaction *transaction, bool *ret)
+{
+	struct da_local found;
+	enum da_err err = da_local_find(
+	    transaction->paths, transaction->request.user, 0, &found);
+
+	if (err == DA_OK)
+		*ret = found.passwd_name;
 	return err;
 }
 

@@ -6,7 +6,6 @@
 
 #include "account/account.h"
 #include "account/writer.h"
-#include "broker/policy.h"
 #include "broker/transaction.h"
 #include "core/clock.h"
 #include "core/paths.h"
@@ -32,10 +31,30 @@ use_profile_of(
 }
 
 static enum da_err
-check_person(struct da_transaction *transaction, const struct da_person *person)
+check_access(struct da_transaction *transaction,
+    const struct da_profile *profile, const struct da_person *person)
+{
+	struct da_policy policy = da_transaction_policy(transaction);
+	enum da_err err;
+
+	policy.profile = profile;
+	err = da_policy_check_access(&policy, person->name, &person->groups,
+	    &person->claims, &transaction->diag);
+	if (err == DA_OK)
+		return DA_OK;
+	DA_IGNORE(da_text_copy(transaction->diag.text, transaction->result.rule,
+	    sizeof(transaction->result.rule))); /* same size */
+	return DA_E_ACCT_DENIED;
+}
+
+/* Whether the person may be the account, which is local or the person's own. */
+static enum da_err
+check_person(struct da_transaction *transaction, const struct da_person *person,
+    bool local)
 {
 	/* As the PAM line or default_profile says. */
 	const struct da_profile *asked = transaction->profile;
+	struct da_policy policy = da_transaction_policy(transaction);
 	int64_t age_s = da_clock_wall_s() - person->verified_at_s;
 	enum da_err err;
 
@@ -56,15 +75,18 @@ check_person(struct da_transaction *transaction, const struct da_person *person)
 		    asked->name);
 		return DA_E_ACCT_DENIED;
 	}
-	if (da_policy_check_access(transaction->profile, person->name,
-		&person->groups, &transaction->diag) != DA_OK ||
-	    da_policy_check_access(asked, person->name, &person->groups,
-		&transaction->diag) != DA_OK) {
-		DA_IGNORE(da_text_copy(transaction->diag.text,
-		    transaction->result.rule,
-		    sizeof(transaction->result.rule))); /* same size */
+	if (!da_policy_still_maps(&policy, transaction->request.user, local,
+		person->name, person->issuer, person->subject)) {
+		da_diag_set(&transaction->diag,
+		    "[account %s] does not list the person any more",
+		    transaction->request.user);
 		return DA_E_ACCT_DENIED;
 	}
+	err = check_access(transaction, transaction->profile, person);
+	if (err == DA_OK)
+		err = check_access(transaction, asked, person);
+	if (err != DA_OK)
+		return err;
 	/* A time in the future is a clock set back: ask again. */
 	if (age_s < 0 || age_s > transaction->config->account_max_age_s) {
 		da_diag_set(&transaction->diag,
@@ -101,36 +123,75 @@ format_home(const char *template, const char *name, char *out, size_t size)
 	return DA_OK;
 }
 
+/* The display name as the GECOS field takes it. */
+static void
+format_gecos(const char *name, char *out, size_t size)
+{
+	da_text_reduce(name, out, size);
+	for (char *p = out; *p != '\0'; p++) {
+		/* The separators of passwd and of the GECOS field. */
+		if (*p == ':' || *p == ',')
+			*p = ' ';
+	}
+}
+
+/* The groups that the configuration puts somebody in; ends with NULL. */
+struct membership {
+	const char *names[DA_CONFIG_SECTIONS_MAX + 1];
+	size_t count;
+};
+
+static void
+join_group(void *context, const struct da_group_rule *rule)
+{
+	struct membership *membership = context;
+
+	membership->names[membership->count++] = rule->name;
+}
+
+static enum da_err
+put_account(struct da_transaction *transaction, const struct da_grant *grant)
+{
+	const struct da_person *person = &grant->person;
+	char home[DA_URI_MAX + 1], gecos[DA_DISPLAY_NAME_MAX + 1];
+	struct membership membership = {0};
+	/* A group that "config apply" has not made is one less, not the end of
+	 * all logins. */
+	struct da_account_entry entry = {.name = person->name,
+	    .uid = person->uid,
+	    .gecos = gecos,
+	    .home = home,
+	    .shell = transaction->config->shell,
+	    .groups = membership.names,
+	    .skip_groups = true};
+	enum da_err err = format_home(
+	    transaction->config->home, person->name, home, sizeof(home));
+
+	format_gecos(grant->gecos, gecos, sizeof(gecos));
+	da_policy_each_group(transaction->config, person->issuer,
+	    &person->groups, join_group, &membership);
+	return err != DA_OK
+	    ? err
+	    : da_account_add(transaction->paths, &entry, &transaction->diag);
+}
+
 /* After our own sign-in: makes the account real, because mkhomedir and logind
  * look it up from other processes before the session phase. */
 static enum da_err
 commit(struct da_transaction *transaction, const struct da_grant *grant)
 {
 	const struct da_person *person = &grant->person;
-	char home[DA_URI_MAX + 1], gecos[DA_DISPLAY_NAME_MAX + 1];
-	struct da_account_entry entry = {.name = person->name,
-	    .uid = person->uid,
-	    .gecos = gecos,
-	    .home = home,
-	    .shell = transaction->config->shell};
-	enum da_err err = format_home(
-	    transaction->config->home, person->name, home, sizeof(home));
+	enum da_err err = DA_OK;
 
-	da_text_reduce(grant->gecos, gecos, sizeof(gecos));
-	for (char *p = gecos; *p != '\0'; p++) {
-		/* The separators of passwd and of the GECOS field. */
-		if (*p == ':' || *p == ',')
-			*p = ' ';
-	}
-	if (err == DA_OK)
+	/* Somebody without a name of his own is nobody here but what the
+	 * configuration says. */
+	if (person->name[0] != '\0')
 		err = da_person_save(
 		    transaction->paths, person, &transaction->diag);
 	if (err == DA_E_LOCKED)
 		return DA_E_ACCT_DENIED;
-	if (err == DA_OK)
-		err = da_account_add(
-		    transaction->paths, &entry, &transaction->diag);
-	return err;
+	return err == DA_OK && !grant->local ? put_account(transaction, grant)
+					     : err;
 }
 
 enum da_err
@@ -139,6 +200,7 @@ da_phase_account(struct da_transaction *transaction)
 	const struct da_wire_request *request = &transaction->request;
 	struct da_grant grant;
 	struct da_person person;
+	bool local;
 	enum da_err err;
 
 	transaction->phase = "account";
@@ -150,7 +212,10 @@ da_phase_account(struct da_transaction *transaction)
 		    request->user, request->service, &grant,
 		    &transaction->diag);
 		if (err == DA_OK) {
-			err = check_person(transaction, &grant.person);
+			memcpy(transaction->person, grant.person.name,
+			    sizeof(transaction->person));
+			err = check_person(
+			    transaction, &grant.person, grant.local);
 			if (err == DA_OK)
 				err = commit(transaction, &grant);
 			if (err == DA_OK &&
@@ -163,6 +228,17 @@ da_phase_account(struct da_transaction *transaction)
 		}
 		/* Forged or stale: it counts as no grant at all. */
 	}
+	err = da_transaction_is_local(transaction, &local);
+	if (err != DA_OK)
+		return err;
+	if (local) {
+		/* A key names no person: the account's own state, which PAM's
+		 * other modules look at, decides. */
+		transaction->user_is_known = true;
+		da_diag_set(&transaction->diag,
+		    "a local account, not signed in to by devauth");
+		return DA_OK;
+	}
 	err = da_person_load(
 	    transaction->paths, request->user, &person, &transaction->diag);
 	if (err == DA_E_ABSENT) {
@@ -172,7 +248,7 @@ da_phase_account(struct da_transaction *transaction)
 	if (err != DA_OK)
 		return DA_E_ACCT_DENIED;
 	transaction->user_is_known = true;
-	err = check_person(transaction, &person);
+	err = check_person(transaction, &person, /* local= */ false);
 	da_person_done(&person);
 	return err;
 }
@@ -198,6 +274,8 @@ da_phase_session(struct da_transaction *transaction)
 	DA_IGNORE(da_text_copy(grant.person.subject, transaction->subject,
 	    sizeof(transaction->subject)));
 	memcpy(transaction->result.who, grant.who, sizeof(grant.who));
+	memcpy(transaction->person, grant.person.name,
+	    sizeof(transaction->person));
 	da_grant_done(&grant);
 	return da_grant_consume(
 	    transaction->paths, request->grant, &transaction->diag);

@@ -13,6 +13,7 @@
 #include "core/err.h"
 #include "core/wire.h"
 #include "store/config.h"
+#include "store/policy.h"
 
 struct da_paths;
 
@@ -26,6 +27,9 @@ struct da_transaction {
 	/* For the audit line. */
 	const char *phase;  /* auth, account, open, close */
 	bool user_is_known; /* an unknown name may be a mistyped password */
+	/* Who stands behind a local account: the name that is pinned, "" for
+	 * somebody who has none here. */
+	char person[DA_USER_MAX + 1];
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
 	char code_digest[17]; /* of the user code, to match provider logs */
@@ -40,6 +44,16 @@ enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
 /* Loads configuration and profile. DA_E_CONFIG. */
 enum da_err
 da_transaction_configure(struct da_transaction *transaction) DA_MUST_CHECK;
+
+/* By what the transaction's profile and service decide; with the PAM argument
+ * "debug" each rule is explained in the log. */
+struct da_policy
+da_transaction_policy(const struct da_transaction *transaction);
+
+/* Whether the account that is asked for is one of the passwd file's; then it is
+ * managed, or the module would not ask. DA_E_SYS, DA_E_NOMEM. */
+enum da_err da_transaction_is_local(
+    const struct da_transaction *transaction, bool *ret) DA_MUST_CHECK;
 
 /* With the PAM argument "debug": a line on the way to the decision. Never a
  * secret, never an unknown name. */

@@ -93,6 +93,7 @@ da_identify(const struct da_identify *order, struct da_wire_identity *identity,
 	struct da_claims_wanted wanted = {
 	    .username_claim = order->start->username_claim,
 	    .groups_claim = order->start->groups_claim,
+	    .other_claims = order->start->other_claims,
 	    .need_groups = order->start->need_groups != 0,
 	};
 	struct da_claims_state state = {0};

@@ -346,6 +346,7 @@ da_login_run(int broker, const struct da_wire_start *start,
 	enum da_err err;
 
 	da_buf_init(&identity.groups, DA_GROUPS_BYTES_MAX);
+	da_buf_init(&identity.claims, DA_CLAIMS_BYTES_MAX);
 	da_documents_init(&login.documents, http, &login.provider);
 	err = da_documents_load_metadata(&login.documents, &start->metadata,
 	    deadline_mono_ms, &login.reason);

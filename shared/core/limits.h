@@ -43,6 +43,9 @@
 #define DA_GROUP_MAX 128
 #define DA_GROUPS_BYTES_MAX (DA_GROUPS_MAX * (DA_GROUP_MAX + 1))
 
+/* Claims that a rule asks for, as NAME=VALUE. */
+#define DA_CLAIMS_BYTES_MAX 32768
+
 /* Answers of a provider. Discovery documents are 2-10 kB, JWKS 1-20 kB, and a
  * token answer with a 64 kB ID token still fits. */
 #define DA_BODY_MAX (256 * 1024)
@@ -69,6 +72,7 @@
 #define DA_CONFIG_LINE_MAX 2048
 #define DA_CONFIG_LIST_MAX 256
 #define DA_CONFIG_PROFILES_MAX 16
+#define DA_CONFIG_SECTIONS_MAX 64
 
 /* RFC 8628 3.2: 5 s when the provider says nothing; what it says is clamped so
  * that neither side can hurt the other. */

@@ -89,6 +89,7 @@ static const struct field start_fields[] = {
     ARRAY(KIND_ASCII, da_wire_start, ca_file),
     ARRAY(KIND_ASCII, da_wire_start, username_claim),
     ARRAY(KIND_ASCII, da_wire_start, groups_claim),
+    ARRAY(KIND_ASCII, da_wire_start, other_claims),
     NUMBER(KIND_U32, da_wire_start, need_groups),
     ARRAY(KIND_ASCII, da_wire_start, device_name),
     ARRAY(KIND_ASCII, da_wire_start, endpoint_hosts),
@@ -120,11 +121,13 @@ static const struct field device_fields[] = {
 static const struct field identity_fields[] = {
     ARRAY(KIND_ASCII, da_wire_identity, issuer),
     ARRAY(KIND_ASCII, da_wire_identity, subject),
+    ARRAY(KIND_ASCII, da_wire_identity, username_claim),
     ARRAY(KIND_UTF8, da_wire_identity, username),
     ARRAY(KIND_UTF8, da_wire_identity, name),
     ARRAY(KIND_UTF8, da_wire_identity, email),
     NUMBER(KIND_I64, da_wire_identity, auth_time_s),
     BLOB(KIND_BLOB, da_wire_identity, groups, DA_GROUPS_BYTES_MAX),
+    BLOB(KIND_BLOB, da_wire_identity, claims, DA_CLAIMS_BYTES_MAX),
 };
 
 static const struct field failed_fields[] = {

@@ -111,8 +111,10 @@ struct da_wire_start {
 	uint32_t secret_raw;  /* 1: Basic credentials are not form-encoded */
 	char scope[DA_DIAG_MAX + 1];
 	char ca_file[DA_URI_MAX + 1]; /* "" = the system's hashed folder */
-	char username_claim[DA_GROUP_MAX + 1];
+	char username_claim[DA_DIAG_MAX +
+	    1]; /* the first that is there counts */
 	char groups_claim[DA_GROUP_MAX + 1]; /* "" = not asked for */
+	char other_claims[DA_URI_MAX + 1];   /* that rules ask for */
 	uint32_t need_groups; /* 1: a rule needs groups: ask userinfo */
 	char device_name[DA_DIAG_MAX + 1];   /* "" = do not send */
 	char endpoint_hosts[DA_URI_MAX + 1]; /* further hosts, by spaces */
@@ -147,11 +149,13 @@ struct da_wire_device {
 struct da_wire_identity {
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
-	char username[DA_CLAIM_MAX + 1]; /* raw value of username_claim */
+	char username_claim[DA_GROUP_MAX + 1]; /* the one that was there */
+	char username[DA_CLAIM_MAX + 1];       /* its raw value */
 	char name[DA_DISPLAY_NAME_MAX + 1];
 	char email[DA_CLAIM_MAX + 1];
 	int64_t auth_time_s;  /* 0 = not said */
 	struct da_buf groups; /* each terminated by NUL */
+	struct da_buf claims; /* those of other_claims: NAME=VALUE, NUL */
 };
 
 /* FAILED: the worker's last word instead of IDENTITY. */

@@ -35,14 +35,33 @@ is_email_verified(const struct da_json *claims)
 	    verified;
 }
 
+/* Takes the next word of a list that is separated by spaces. */
+static bool
+next_word(const char **at, char *ret, size_t size)
+{
+	size_t len;
+
+	*at += strspn(*at, " ");
+	len = strcspn(*at, " ");
+	if (len == 0 || len >= size)
+		return false;
+	memcpy(ret, *at, len);
+	ret[len] = '\0';
+	*at += len;
+	return true;
+}
+
 static enum da_err
-take_username(const struct da_json *claims, const char *claim,
+take_username(const struct da_json *claims, const char *list,
     struct da_claims_state *state, struct da_wire_identity *identity,
     struct da_diag *reason)
 {
+	char claim[DA_GROUP_MAX + 1];
 	const char *text;
-	enum da_err err = da_json_get_text(claims, claim, DA_CLAIM_MAX, &text);
+	enum da_err err = DA_E_ABSENT;
 
+	while (err == DA_E_ABSENT && next_word(&list, claim, sizeof(claim)))
+		err = da_json_get_text(claims, claim, DA_CLAIM_MAX, &text);
 	if (err == DA_E_ABSENT)
 		return DA_OK;
 	if (err == DA_E_TYPE)
@@ -55,6 +74,7 @@ take_username(const struct da_json *claims, const char *claim,
 		return refuse(DA_E_TOKEN, reason,
 		    "the e-mail address that names the person is not verified");
 	state->username = true;
+	memcpy(identity->username_claim, claim, sizeof(claim));
 	return da_text_copy(
 	    text, identity->username, sizeof(identity->username));
 }
@@ -126,6 +146,67 @@ take_groups(const struct da_json *claims, const char *claim,
 	return DA_OK;
 }
 
+/* A value as the rules write it; DA_E_TYPE for what has no such form. */
+static enum da_err
+put_other(const char *claim, const struct da_json *value, struct da_buf *ret)
+{
+	const char *text;
+	int64_t number;
+	bool truth;
+	enum da_err err;
+
+	if (da_json_text(value, DA_CLAIM_MAX, &text) == DA_OK)
+		err = da_text_is_printable(text)
+		    ? da_buf_format(ret, "%s=%s", claim, text)
+		    : DA_E_TYPE;
+	else if (da_json_bool(value, &truth) == DA_OK)
+		err = da_buf_format(
+		    ret, "%s=%s", claim, truth ? "true" : "false");
+	else if (da_json_int(value, &number) == DA_OK)
+		err = da_buf_format(ret, "%s=%lld", claim, (long long)number);
+	else
+		err = DA_E_TYPE;
+	return err == DA_OK ? da_buf_put(ret, "", 1) : err;
+}
+
+static enum da_err
+take_other(const struct da_json *claims, const char *claim, uint32_t bit,
+    struct da_claims_state *state, struct da_buf *ret)
+{
+	const struct da_json *value = da_json_member(claims, claim);
+	enum da_err err = DA_E_TYPE;
+
+	if (value == NULL || (state->others & bit) != 0)
+		return DA_OK;
+	state->others |= bit;
+	if (!da_json_is_array(value))
+		err = put_other(claim, value, ret);
+	for (size_t i = 0; i < da_json_array_len(value); i++) {
+		err = put_other(claim, da_json_array_at(value, i), ret);
+		if (err != DA_OK && err != DA_E_TYPE)
+			break;
+	}
+	return err == DA_E_TYPE ? DA_OK : err;
+}
+
+static enum da_err
+take_others(const struct da_json *claims, const char *list,
+    struct da_claims_state *state, struct da_wire_identity *identity,
+    struct da_diag *reason)
+{
+	char claim[DA_GROUP_MAX + 1];
+	enum da_err err = DA_OK;
+
+	for (uint32_t bit = 1;
+	     err == DA_OK && bit != 0 && next_word(&list, claim, sizeof(claim));
+	     bit <<= 1)
+		err = take_other(claims, claim, bit, state, &identity->claims);
+	if (err == DA_E_TOO_LARGE)
+		return refuse(DA_E_TOKEN, reason,
+		    "more or longer claims than devauth takes");
+	return err;
+}
+
 /* For the eye only: left out when it does not fit. */
 static void
 take_for_show(
@@ -152,6 +233,9 @@ da_claims_take(const struct da_json *claims,
 	if (err == DA_OK && wanted->groups_claim[0] != '\0' && !state->groups)
 		err = take_groups(
 		    claims, wanted->groups_claim, state, identity, reason);
+	if (err == DA_OK)
+		err = take_others(
+		    claims, wanted->other_claims, state, identity, reason);
 	if (err != DA_OK)
 		return err;
 	take_for_show(claims, "name", identity->name, sizeof(identity->name));
@@ -161,6 +245,19 @@ da_claims_take(const struct da_json *claims,
 	return DA_OK;
 }
 
+static bool
+lack_others(const char *list, uint32_t found)
+{
+	char claim[DA_GROUP_MAX + 1];
+
+	for (uint32_t bit = 1;
+	     bit != 0 && next_word(&list, claim, sizeof(claim)); bit <<= 1) {
+		if ((found & bit) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 da_claims_lack(
     const struct da_claims_wanted *wanted, const struct da_claims_state *state)
@@ -168,7 +265,8 @@ da_claims_lack(
 	bool want_groups = wanted->groups_claim[0] != '\0' &&
 	    (wanted->need_groups || state->groups_elsewhere);
 
-	return !state->username || (want_groups && !state->groups);
+	return !state->username || (want_groups && !state->groups) ||
+	    lack_others(wanted->other_claims, state->others);
 }
 
 enum da_err

@@ -9,6 +9,7 @@
 #define DA_PROVIDER_CLAIMS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/attr.h"
 #include "core/buf.h"
@@ -19,9 +20,10 @@
 struct da_json;
 
 struct da_claims_wanted {
-	const char *username_claim;
-	const char *groups_claim; /* "" = not asked for */
-	bool need_groups;         /* a rule depends on them */
+	const char *username_claim; /* in order, by spaces */
+	const char *groups_claim;   /* "" = not asked for */
+	const char *other_claims;   /* by spaces */
+	bool need_groups;           /* a rule depends on them */
 };
 
 /* What has been found so far. All false at the start. */
@@ -29,16 +31,20 @@ struct da_claims_state {
 	bool username;
 	bool groups;
 	bool groups_elsewhere; /* named in _claim_names, never fetched */
+	uint32_t others;       /* bit by place in other_claims */
 };
 
 /* Takes over what "claims" has and the identity still lacks.
  *
- * username_claim: a text. When it is "email", email_verified must be true in
- * the same claims, or anybody could type in another's address (attack N3).
+ * username_claim: the first of them that is there, a text. When it is "email",
+ * email_verified must be true in the same claims, or anybody could type in
+ * another's address (attack N3).
  * groups: an array of texts, or one text as one group; any other shape, an
  * empty or ill-formed name, or more than DA_GROUPS_MAX are refused (N14).
- * name and e-mail are for the eye: what does not fit is left out, and an
- * e-mail is taken only when it is verified.
+ * other_claims: texts, truth values, integers, or arrays of these; a claim of
+ * any other shape, or with anything but printable ASCII, counts as absent, and
+ * the rule that asks for it refuses. name and e-mail are for the eye: what does
+ * not fit is left out, and an e-mail is taken only when it is verified.
  * DA_E_TOKEN, DA_E_BAD_NAME (a name that no host can use), DA_E_NOMEM. */
 enum da_err da_claims_take(const struct da_json *claims,
     const struct da_claims_wanted *wanted, struct da_claims_state *state,

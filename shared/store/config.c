@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account/account.h"
 #include "core/file.h"
 #include "core/parse.h"
 #include "core/paths.h"
@@ -56,46 +57,60 @@ next_line(char *buffer, int size, void *stream)
 	return buffer;
 }
 
-static struct da_profile *
-find_profile(struct da_config *config, const char *name)
+static size_t *
+section_count(struct da_config *config, const struct da_config_kind *kind)
 {
-	for (size_t i = 0; i < config->profile_count; i++) {
-		if (strcmp(config->profiles[i].name, name) == 0)
-			return &config->profiles[i];
+	return (size_t *)(void *)((char *)config + kind->count_offset);
+}
+
+static struct da_section *
+section_at(
+    struct da_config *config, const struct da_config_kind *kind, size_t i)
+{
+	return (struct da_section *)(void *)((char *)config +
+	    kind->array_offset + i * kind->element_size);
+}
+
+static struct da_section *
+find_section(struct da_config *config, const struct da_config_kind *kind,
+    const char *name)
+{
+	for (size_t i = 0; i < *section_count(config, kind); i++) {
+		struct da_section *section = section_at(config, kind, i);
+
+		if (strcmp(section->name, name) == 0)
+			return section;
 	}
 	return NULL;
 }
 
-static bool
-is_profile_name(const char *name)
+static struct da_section *
+add_section(struct loading *loading, const struct da_config_kind *kind,
+    const char *name)
 {
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+	size_t *count = section_count(loading->config, kind);
+	struct da_section *section;
+	char what[64];
 
-	return len > 0 && len <= DA_PROFILE_MAX && name[len] == '\0';
-}
-
-static struct da_profile *
-add_profile(struct loading *loading, const char *name)
-{
-	struct da_config *config = loading->config;
-	struct da_profile *profile;
-
-	if (!is_profile_name(name)) {
-		(void)refuse(loading, loading->line,
-		    "a profile's name is made of a-z, 0-9, - and _");
+	if (!kind->is_name(name)) {
+		(void)refuse(loading, loading->line, kind->name_rule);
 		return NULL;
 	}
-	if (config->profile_count == DA_CONFIG_PROFILES_MAX) {
-		(void)refuse(loading, loading->line, "too many profiles");
+	if (*count == kind->max) {
+		(void)snprintf(what, sizeof(what), "more than %zu [%sNAME]",
+		    kind->max, kind->prefix);
+		(void)refuse(loading, loading->line, what);
 		return NULL;
 	}
-	profile = &config->profiles[config->profile_count];
-	profile->name = strdup(name);
-	if (profile->name == NULL)
+	section = section_at(loading->config, kind, *count);
+	section->name = strdup(name);
+	if (section->name == NULL) {
+		loading->failed = true;
 		return NULL;
-	profile->line = loading->line;
-	config->profile_count++;
-	return profile;
+	}
+	section->line = loading->line;
+	(*count)++;
+	return section;
 }
 
 /* The most similar key, for a helpful message: shares the longest beginning or
@@ -134,23 +149,34 @@ has_key(const char *key, const struct da_config_row *rows, size_t count)
 	return false;
 }
 
+/* The sections that a key belongs into, as they are written; "" = none. */
+static void
+find_home(const char *key, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "%s",
+	    has_key(key, da_config_global_rows, da_config_global_row_count)
+		? "[devauth]"
+		: "");
+	for (size_t i = 0; ret[0] == '\0' && i < da_config_kind_count; i++) {
+		const struct da_config_kind *kind = &da_config_kinds[i];
+
+		if (has_key(key, kind->rows, kind->row_count))
+			(void)snprintf(ret, size, "[%sNAME]", kind->prefix);
+	}
+}
+
 static enum da_err
 refuse_unknown(struct loading *loading, const struct da_config_row *rows,
     size_t count, const char *key)
 {
 	const char *near = nearest_key(key, rows, count);
-	char what[DA_DIAG_MAX + 1];
+	char what[DA_DIAG_MAX + 1], home[64];
 
-	if (has_key(key, da_config_global_rows, da_config_global_row_count))
+	find_home(key, home, sizeof(home));
+	if (home[0] != '\0')
 		(void)snprintf(what, sizeof(what),
-		    "\"%s\" is a key of the section [devauth]; move it there",
-		    key);
-	else if (has_key(
-		     key, da_config_profile_rows, da_config_profile_row_count))
-		(void)snprintf(what, sizeof(what),
-		    "\"%s\" is a key of the sections [profile NAME]; move it "
-		    "there",
-		    key);
+		    "\"%s\" is a key of the section %s; move it there", key,
+		    home);
 	else
 		(void)snprintf(what, sizeof(what),
 		    "unknown key \"%.64s\"%s%s%s", key,
@@ -195,7 +221,6 @@ take_pair(void *user, const char *section, const char *key, const char *value)
 {
 	struct loading *loading = user;
 	struct da_config *config = loading->config;
-	struct da_profile *profile;
 	const char *name;
 
 	if (loading->failed)
@@ -207,19 +232,23 @@ take_pair(void *user, const char *section, const char *key, const char *value)
 			   da_config_global_row_count, config, &config->given,
 			   key, value) == DA_OK;
 	}
-	if (!da_text_skip_prefix(section, "profile ", &name)) {
-		(void)refuse(loading, loading->line,
-		    "keys stand in [devauth] or in a [profile NAME] section");
-		return 0;
+	for (size_t i = 0; i < da_config_kind_count; i++) {
+		const struct da_config_kind *kind = &da_config_kinds[i];
+		struct da_section *found;
+
+		if (!da_text_skip_prefix(section, kind->prefix, &name))
+			continue;
+		found = find_section(config, kind, name);
+		if (found == NULL)
+			found = add_section(loading, kind, name);
+		return found != NULL &&
+		    take_key(loading, kind->rows, kind->row_count, found,
+			&found->given, key, value) == DA_OK;
 	}
-	profile = find_profile(config, name);
-	if (profile == NULL)
-		profile = add_profile(loading, name);
-	if (profile == NULL)
-		return 0;
-	return take_key(loading, da_config_profile_rows,
-		   da_config_profile_row_count, profile, &profile->given, key,
-		   value) == DA_OK;
+	(void)refuse(loading, loading->line,
+	    "keys stand in [devauth], [profile NAME], [service NAME], "
+	    "[account NAME] or [group NAME]");
+	return 0;
 }
 
 /* Fills in the initial values; complains about keys that have none. */
@@ -248,23 +277,52 @@ complete(struct loading *loading, const struct da_config_row *rows,
 }
 
 static bool
-is_given(uint64_t given, const char *key)
+is_given(const struct da_config_row *rows, size_t count, uint64_t given,
+    const char *key)
 {
-	for (size_t i = 0; i < da_config_profile_row_count; i++) {
-		if (strcmp(da_config_profile_rows[i].key, key) == 0)
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(rows[i].key, key) == 0)
 			return (given & (UINT64_C(1) << i)) != 0;
 	}
 	return false;
 }
 
+/* NAME=VALUE|VALUE..., nothing of it empty. */
 static enum da_err
-check_profile(struct loading *loading, const struct da_profile *profile)
+check_claims(
+    struct loading *loading, int line, const struct da_config_list *claims)
 {
-	if (!is_given(profile->given, "allowed_users") &&
-	    !is_given(profile->given, "allowed_groups"))
+	for (size_t i = 0; i < claims->count; i++) {
+		const char *item = claims->items[i];
+		const char *value = strchr(item, '=');
+		size_t len = strlen(item);
+
+		if (value == NULL || value == item || value[1] == '\0' ||
+		    value[1] == '|' || item[len - 1] == '|' ||
+		    strstr(value, "||") != NULL)
+			return refuse(loading, line,
+			    "required_claims: must be like "
+			    "role=operator|admin");
+	}
+	return DA_OK;
+}
+
+static enum da_err
+check_profile(
+    struct loading *loading, void *section, const struct da_config_kind *kind)
+{
+	const struct da_profile *profile = section;
+
+	if (!is_given(
+		kind->rows, kind->row_count, profile->given, "allowed_users") &&
+	    !is_given(
+		kind->rows, kind->row_count, profile->given, "allowed_groups"))
 		return refuse(loading, profile->line,
 		    "nobody is allowed: this profile needs allowed_users or "
 		    "allowed_groups");
+	if (profile->username_claim.count == 0)
+		return refuse(loading, profile->line,
+		    "username_claim is empty: nobody would have a name");
 	if (profile->client_auth != DA_CLIENT_NONE &&
 	    profile->client_secret_file[0] == '\0')
 		return refuse(loading, profile->line,
@@ -275,42 +333,166 @@ check_profile(struct loading *loading, const struct da_profile *profile)
 		    "a client_secret_file without client_auth; set "
 		    "client_auth = client_secret_basic or client_secret_post");
 	if (profile->groups_claim[0] == '\0' &&
-	    profile->allowed_groups.count > 0)
+	    profile->access.groups.count > 0)
 		return refuse(loading, profile->line,
 		    "allowed_groups needs a groups_claim");
 	if (profile->algorithms == 0)
 		return refuse(loading, profile->line,
 		    "algorithms is empty: no ID token could be accepted");
+	return check_claims(loading, profile->line, &profile->access.claims);
+}
+
+/* What is "admins" at one provider is something else at another. */
+static enum da_err
+check_scope(struct loading *loading, int line, const char *profile)
+{
+	struct da_config *config = loading->config;
+
+	if (profile[0] != '\0')
+		return find_section(config,
+			   &da_config_kinds[DA_CONFIG_KIND_PROFILE],
+			   profile) != NULL
+		    ? DA_OK
+		    : refuse(loading, line,
+			  "profile: names a profile that is not there");
+	for (size_t i = 1; i < config->profile_count; i++) {
+		if (strcmp(config->profiles[i].issuer,
+			config->profiles[0].issuer) != 0)
+			return refuse(loading, line,
+			    "there are profiles of several issuers: say whose "
+			    "groups and claims these are, \"profile = NAME\"");
+	}
 	return DA_OK;
+}
+
+static enum da_err
+check_service(
+    struct loading *loading, void *section, const struct da_config_kind *kind)
+{
+	const struct da_service *service = section;
+	enum da_err err = check_scope(loading, service->line, service->profile);
+
+	(void)kind;
+	if (err != DA_OK)
+		return err;
+	return check_claims(loading, service->line, &service->access.claims);
+}
+
+/* Whoever is root by a name of the provider's is root for whoever can change
+ * names there. */
+static enum da_err
+check_mapping(
+    struct loading *loading, void *section, const struct da_config_kind *kind)
+{
+	const struct da_mapping *mapping = section;
+
+	(void)kind;
+	if (strcmp(mapping->name, "root") == 0 && mapping->people.count > 0)
+		return refuse(loading, mapping->line,
+		    "[account root] takes no people, only subjects = "
+		    "ISSUER#SUBJECT");
+	for (size_t i = 0; i < mapping->people.count; i++) {
+		if (da_account_name_check(mapping->people.items[i]) != DA_OK)
+			return refuse(loading, mapping->line,
+			    "people: a login name is made of a-z, 0-9, - and "
+			    "_; list others under subjects");
+	}
+	for (size_t i = 0; i < mapping->subjects.count; i++) {
+		const char *item = mapping->subjects.items[i];
+		const char *sharp = strchr(item, '#');
+
+		if (strncmp(item, "https://", 8) != 0 || sharp == NULL ||
+		    sharp[1] == '\0')
+			return refuse(loading, mapping->line,
+			    "subjects: must be ISSUER#SUBJECT, like "
+			    "https://login.example.com#248289761001");
+	}
+	return DA_OK;
+}
+
+static enum da_err
+check_group(
+    struct loading *loading, void *section, const struct da_config_kind *kind)
+{
+	const struct da_group_rule *group = section;
+	enum da_err err = check_scope(loading, group->line, group->profile);
+
+	(void)kind;
+	if (err != DA_OK)
+		return err;
+	if (group->local && group->gid != 0)
+		return refuse(loading, group->line,
+		    "a local group has the gid that it has: remove gid");
+	if (!group->local && group->gid == 0)
+		return refuse(loading, group->line,
+		    "this group needs \"gid = ...\", or \"local = yes\" if the "
+		    "host has it already");
+	if (!group->local && !da_account_id_is_usable((uint32_t)group->gid))
+		return refuse(loading, group->line,
+		    "gid: must be 1000-60000 or 65536-2147483647");
+	if (!group->local && da_account_name_is_reserved(group->name))
+		return refuse(loading, group->line,
+		    "this name means something to the system; if people are to "
+		    "be in that very group, say \"local = yes\"");
+	if (strcmp(group->name, "root") == 0)
+		return refuse(loading, group->line,
+		    "nobody can be put into the group root");
+	for (const struct da_group_rule *other = loading->config->groups;
+	     other < group; other++) {
+		if (group->gid != 0 && other->gid == group->gid)
+			return refuse(loading, group->line,
+			    "two groups have the same gid");
+	}
+	return DA_OK;
+}
+
+static enum da_err
+finish_kind(struct loading *loading, const struct da_config_kind *kind,
+    enum da_err (*check)(struct loading *loading, void *section,
+	const struct da_config_kind *kind))
+{
+	char title[DA_SERVICE_MAX + 16];
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0;
+	     err == DA_OK && i < *section_count(loading->config, kind); i++) {
+		struct da_section *section =
+		    section_at(loading->config, kind, i);
+
+		(void)snprintf(
+		    title, sizeof(title), "%s%s", kind->prefix, section->name);
+		err = complete(loading, kind->rows, kind->row_count, section,
+		    section->given, section->line, title);
+		if (err == DA_OK)
+			err = check(loading, section, kind);
+	}
+	return err;
 }
 
 static enum da_err
 finish(struct loading *loading)
 {
+	enum da_err (*const checks[])(
+	    struct loading *, void *, const struct da_config_kind *) = {
+	    [DA_CONFIG_KIND_PROFILE] = check_profile,
+	    [DA_CONFIG_KIND_SERVICE] = check_service,
+	    [DA_CONFIG_KIND_ACCOUNT] = check_mapping,
+	    [DA_CONFIG_KIND_GROUP] = check_group};
 	struct da_config *config = loading->config;
-	char section[DA_PROFILE_MAX + 16];
 	enum da_err err =
 	    complete(loading, da_config_global_rows, da_config_global_row_count,
 		config, config->given, config->line, "devauth");
 
-	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
-		struct da_profile *profile = &config->profiles[i];
-
-		(void)snprintf(
-		    section, sizeof(section), "profile %s", profile->name);
-		err = complete(loading, da_config_profile_rows,
-		    da_config_profile_row_count, profile, profile->given,
-		    profile->line, section);
-		if (err == DA_OK)
-			err = check_profile(loading, profile);
-	}
+	for (size_t i = 0; err == DA_OK && i < DA_ARRAY_LEN(checks); i++)
+		err = finish_kind(loading, &da_config_kinds[i], checks[i]);
 	if (err != DA_OK)
 		return err;
 	if (config->profile_count == 0)
 		return refuse(loading, loading->line,
 		    "no [profile NAME] section; add one for your provider");
 	if (config->default_profile[0] != '\0' &&
-	    find_profile(config, config->default_profile) == NULL)
+	    find_section(config, &da_config_kinds[DA_CONFIG_KIND_PROFILE],
+		config->default_profile) == NULL)
 		return refuse(loading, config->line,
 		    "default_profile names a profile that is not there");
 	return DA_OK;
@@ -362,10 +544,17 @@ da_config_free(struct da_config *config)
 {
 	if (config == NULL)
 		return;
-	for (size_t i = 0; i < config->profile_count; i++) {
-		da_config_value_done(da_config_profile_rows,
-		    da_config_profile_row_count, &config->profiles[i]);
-		free(config->profiles[i].name);
+	for (size_t i = 0; i < da_config_kind_count; i++) {
+		const struct da_config_kind *kind = &da_config_kinds[i];
+
+		for (size_t j = 0; j < *section_count(config, kind); j++) {
+			struct da_section *section =
+			    section_at(config, kind, j);
+
+			da_config_value_done(
+			    kind->rows, kind->row_count, section);
+			free(section->name);
+		}
 	}
 	da_config_value_done(
 	    da_config_global_rows, da_config_global_row_count, config);
@@ -436,13 +625,15 @@ da_config_read_secret(const struct da_paths *paths,
 
 static enum da_err
 dump_rows(const struct da_config_row *rows, size_t count, const void *source,
-    bool explain, struct da_buf *ret)
+    uint64_t wanted, bool explain, struct da_buf *ret)
 {
 	enum da_err err = DA_OK;
 
 	for (size_t i = 0; err == DA_OK && i < count; i++) {
 		const char *help = rows[i].help;
 
+		if ((wanted & (UINT64_C(1) << i)) == 0)
+			continue;
 		while (explain && err == DA_OK && *help != '\0') {
 			int len = (int)(strchrnul(help, '\n') - help);
 
@@ -463,20 +654,65 @@ dump_rows(const struct da_config_row *rows, size_t count, const void *source,
 enum da_err
 da_config_dump(const struct da_config *config, bool explain, struct da_buf *ret)
 {
+	struct da_config *source = (struct da_config *)(uintptr_t)config;
 	enum da_err err = da_buf_put_text(ret, "[devauth]\n");
 
 	if (err == DA_OK)
-		err = dump_rows(da_config_global_rows,
-		    da_config_global_row_count, config, explain, ret);
-	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
-		err = da_buf_format(
-		    ret, "\n[profile %s]\n", config->profiles[i].name);
-		if (err == DA_OK)
-			err = dump_rows(da_config_profile_rows,
-			    da_config_profile_row_count, &config->profiles[i],
-			    explain, ret);
+		err =
+		    dump_rows(da_config_global_rows, da_config_global_row_count,
+			config, UINT64_MAX, explain, ret);
+	for (size_t i = 0; err == DA_OK && i < da_config_kind_count; i++) {
+		const struct da_config_kind *kind = &da_config_kinds[i];
+
+		for (size_t j = 0;
+		     err == DA_OK && j < *section_count(source, kind); j++) {
+			const struct da_section *section =
+			    section_at(source, kind, j);
+
+			err = da_buf_format(
+			    ret, "\n[%s%s]\n", kind->prefix, section->name);
+			/* An empty list says something else than none. */
+			if (err == DA_OK)
+				err = dump_rows(kind->rows, kind->row_count,
+				    section,
+				    kind->absent_means_else ? section->given
+							    : UINT64_MAX,
+				    explain, ret);
+		}
 	}
 	return err;
+}
+
+const struct da_service *
+da_config_service(const struct da_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (strcmp(config->services[i].name, name) == 0)
+			return &config->services[i];
+	}
+	return NULL;
+}
+
+const struct da_mapping *
+da_config_mapping(const struct da_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->mapping_count; i++) {
+		if (strcmp(config->mappings[i].name, name) == 0)
+			return &config->mappings[i];
+	}
+	return NULL;
+}
+
+bool
+da_config_service_limits_people(const struct da_service *service)
+{
+	const struct da_config_kind *kind =
+	    &da_config_kinds[DA_CONFIG_KIND_SERVICE];
+
+	return is_given(kind->rows, kind->row_count, service->given,
+		   "allowed_users") ||
+	    is_given(
+		kind->rows, kind->row_count, service->given, "allowed_groups");
 }
 
 bool

@@ -1,6 +1,7 @@
 /*
- * /etc/devauth/devauth.conf: INI with comments, one [devauth] section and one
- * [profile NAME] per identity provider.
+ * /etc/devauth/devauth.conf: INI with comments; one [devauth] section, one
+ * [profile NAME] per identity provider, and where they are needed
+ * [service NAME], [account NAME] and [group NAME].
  *
  * One schema table (config_schema.c) parses, checks, documents and dumps it.
  * Unknown keys, keys given twice, values outside their range, a missing allow
@@ -33,9 +34,27 @@ struct da_config_list {
 	size_t count;
 };
 
+/* What every named section begins with. "line" is that of its first key, for
+ * messages; "given" tells which rows of the schema were in the file. */
+#define DA_SECTION_HEAD                                                        \
+	char *name;                                                            \
+	int line;                                                              \
+	uint64_t given
+
+struct da_section {
+	DA_SECTION_HEAD;
+};
+
+/* Who may log in: one of the users, or somebody in one of the groups, and all
+ * of the claims hold. */
+struct da_access {
+	struct da_config_list users;
+	struct da_config_list groups; /* ids of the provider */
+	struct da_config_list claims; /* NAME=VALUE|VALUE... */
+};
+
 struct da_profile {
-	char *name;
-	int line; /* of its first key, for messages */
+	DA_SECTION_HEAD;
 	char *issuer;
 	char *client_id;
 	int64_t client_auth; /* enum da_client_auth */
@@ -48,13 +67,34 @@ struct da_profile {
 	bool send_device_name;
 	int64_t min_interval_s;
 	int64_t request_timeout_s;
-	int64_t algorithms; /* DA_JOSE_ALG_* */
-	char *username_claim;
+	int64_t algorithms;                   /* DA_JOSE_ALG_* */
+	struct da_config_list username_claim; /* the first that is there */
 	struct da_config_list strip_domains;
 	char *groups_claim;
-	struct da_config_list allowed_users;
-	struct da_config_list allowed_groups;
-	uint64_t given; /* which rows of the schema were in the file */
+	struct da_access access;
+};
+
+/* [service NAME]: what one PAM service asks for besides the profile. */
+struct da_service {
+	DA_SECTION_HEAD;
+	char *profile; /* whose ids it means; "" = there is one issuer */
+	struct da_access access;
+};
+
+/* [account NAME]: the people who may log in as that account. */
+struct da_mapping {
+	DA_SECTION_HEAD;
+	struct da_config_list people;   /* login names */
+	struct da_config_list subjects; /* ISSUER#SUBJECT */
+};
+
+/* [group NAME]: a group whose members the provider's groups decide. */
+struct da_group_rule {
+	DA_SECTION_HEAD;
+	int64_t gid; /* 0 = that of the local group of the name */
+	bool local;
+	char *profile;              /* as in struct da_service */
+	struct da_config_list from; /* ids of the provider */
 };
 
 struct da_config {
@@ -65,10 +105,17 @@ struct da_config {
 	char *default_profile;
 	char *home;
 	char *shell;
+	bool enumerate;
 	uint64_t given;
 	int line;
 	struct da_profile profiles[DA_CONFIG_PROFILES_MAX];
 	size_t profile_count;
+	struct da_service services[DA_CONFIG_SECTIONS_MAX];
+	size_t service_count;
+	struct da_mapping mappings[DA_CONFIG_SECTIONS_MAX];
+	size_t mapping_count;
+	struct da_group_rule groups[DA_CONFIG_SECTIONS_MAX];
+	size_t group_count;
 };
 
 /* Reads and checks the file. The result is owned. DA_E_CONFIG with
@@ -84,6 +131,13 @@ void da_config_freep(struct da_config **config);
 enum da_err da_config_profile(const struct da_config *config, const char *name,
     const struct da_profile **ret, struct da_diag *diag) DA_MUST_CHECK;
 
+/* The section of that PAM service, the mapping of that account: NULL when there
+ * is none. Borrowed. */
+const struct da_service *
+da_config_service(const struct da_config *config, const char *name);
+const struct da_mapping *
+da_config_mapping(const struct da_config *config, const char *name);
+
 /* Reads the client secret that the profile names (root, 0600). DA_E_CONFIG. */
 enum da_err da_config_read_secret(const struct da_paths *paths,
     const struct da_profile *profile, struct da_buf *ret,
@@ -96,5 +150,8 @@ enum da_err da_config_dump(const struct da_config *config, bool explain,
     struct da_buf *ret) DA_MUST_CHECK;
 
 bool da_config_list_has(const struct da_config_list *list, const char *item);
+
+/* Whether the section says who may use the service, be it nobody. */
+bool da_config_service_limits_people(const struct da_service *service);
 
 #endif

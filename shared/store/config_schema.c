@@ -4,6 +4,9 @@
  */
 #include "store/config_schema.h"
 
+#include <string.h>
+
+#include "account/account.h"
 #include "core/algorithm.h"
 #include "core/attr.h"
 #include "core/limits.h"
@@ -35,6 +38,35 @@ static const struct da_config_choice algorithm_choices[] = {
 #define GLOBAL(member) offsetof(struct da_config, member)
 #define PROFILE(member) offsetof(struct da_profile, member)
 
+/* Profiles and services ask for the same. */
+#define ACCESS(section)                                                        \
+	{"allowed_users", DA_CONFIG_LIST,                                      \
+	    offsetof(struct section, access.users), "", 0, DA_USER_MAX, NULL,  \
+	    help_users},                                                       \
+	    {"allowed_groups", DA_CONFIG_LIST,                                 \
+		offsetof(struct section, access.groups), "", 0, DA_GROUP_MAX,  \
+		NULL, help_groups},                                            \
+	{                                                                      \
+		"required_claims", DA_CONFIG_LIST,                             \
+		    offsetof(struct section, access.claims), "", 0,            \
+		    DA_CLAIM_MAX, NULL, help_claims                            \
+	}
+
+static const char help_users[] =
+    "Login names that may log in. A person needs to be in one of the two\n"
+    "lists, and an empty list allows nobody. A profile needs at least one of\n"
+    "the two keys; what a [service NAME] says has to hold besides.";
+static const char help_groups[] =
+    "Groups, by the provider's id, whose members may log in.";
+static const char help_scope[] =
+    "The profile whose groups and claims these are. Needed only when there "
+    "are\n"
+    "profiles of several issuers.";
+static const char help_claims[] =
+    "Claims that a person must have besides: role=operator|admin means "
+    "that\n"
+    "\"role\" is, or lists, one of the two. All of them have to hold.";
+
 const struct da_config_row da_config_global_rows[] = {
     {"default_profile", DA_CONFIG_WORD, GLOBAL(default_profile), "", 0,
 	DA_PROFILE_MAX, NULL,
@@ -64,6 +96,8 @@ const struct da_config_row da_config_global_rows[] = {
 	"Home folder of people; %u is the login name."},
     {"shell", DA_CONFIG_PATH, GLOBAL(shell), "/bin/bash", 2, 200, NULL,
 	"Shell of people."},
+    {"enumerate", DA_CONFIG_BOOL, GLOBAL(enumerate), "no", 0, 0, NULL,
+	"Say yes to let getent passwd list everybody who has logged in here."},
     {"sshd_shows_text_at_once", DA_CONFIG_BOOL, GLOBAL(sshd_shows_text_at_once),
 	"no", 0, 0, NULL,
 	"Say yes when sshd is OpenSSH 10.3 or later: it shows the code without "
@@ -72,7 +106,7 @@ const struct da_config_row da_config_global_rows[] = {
 };
 const size_t da_config_global_row_count = DA_ARRAY_LEN(da_config_global_rows);
 
-const struct da_config_row da_config_profile_rows[] = {
+static const struct da_config_row profile_rows[] = {
     {"issuer", DA_CONFIG_HTTPS, PROFILE(issuer), NULL, 1, DA_ISSUER_MAX, NULL,
 	"The provider's issuer, exactly as its discovery document spells it."},
     {"client_id", DA_CONFIG_TEXT, PROFILE(client_id), NULL, 1, DA_CLAIM_MAX,
@@ -120,25 +154,123 @@ const struct da_config_row da_config_profile_rows[] = {
     {"algorithms", DA_CONFIG_FLAGS, PROFILE(algorithms),
 	"RS256 PS256 ES256 ES384 EdDSA", 0, 0, algorithm_choices,
 	"Signature algorithms that an ID token may use."},
-    {"username_claim", DA_CONFIG_WORD, PROFILE(username_claim),
+    {"username_claim", DA_CONFIG_LIST, PROFILE(username_claim),
 	"preferred_username", 1, DA_GROUP_MAX, NULL,
-	"The claim that names the account. It is lower-cased and has to equal "
-	"the\n"
-	"name that the person logs in as."},
+	"The claim that names the person. With several, the first one that "
+	"the ID\n"
+	"token has (or, if it has none of them, userinfo). It is lower-cased "
+	"and has\n"
+	"to equal the name that the person logs in as. \"email\" counts only "
+	"when the\n"
+	"provider has verified it."},
     {"strip_domains", DA_CONFIG_LIST, PROFILE(strip_domains), "", 0,
 	DA_HOST_MAX, NULL,
 	"Domains that are cut off that claim: with example.com listed,\n"
 	"alice@example.com is alice. Any other domain is refused."},
     {"groups_claim", DA_CONFIG_WORD, PROFILE(groups_claim), "groups", 0,
 	DA_GROUP_MAX, NULL, "The claim that lists a person's groups."},
-    {"allowed_users", DA_CONFIG_LIST, PROFILE(allowed_users), "", 0,
-	DA_USER_MAX, NULL,
-	"Login names that may log in. A person needs to be in one of the two\n"
-	"lists; at least one of the two keys has to be there, and an empty "
-	"list\n"
-	"allows nobody."},
-    {"allowed_groups", DA_CONFIG_LIST, PROFILE(allowed_groups), "", 0,
-	DA_GROUP_MAX, NULL,
-	"Groups, by the provider's id, whose members may log in."},
+    ACCESS(da_profile),
 };
-const size_t da_config_profile_row_count = DA_ARRAY_LEN(da_config_profile_rows);
+
+#define SCOPE(section)                                                         \
+	{                                                                      \
+		"profile", DA_CONFIG_WORD, offsetof(struct section, profile),  \
+		    "", 0, DA_PROFILE_MAX, NULL, help_scope                    \
+	}
+
+static const struct da_config_row service_rows[] = {
+    SCOPE(da_service),
+    ACCESS(da_service),
+};
+
+static const struct da_config_row account_rows[] = {
+    {"people", DA_CONFIG_LIST, offsetof(struct da_mapping, people), "", 1,
+	DA_USER_MAX, NULL,
+	"Login names of the people who may log in as this account, which may "
+	"be a\n"
+	"local one: they type its name and sign in as themselves. Nobody else "
+	"may.\n"
+	"Not for root, whose people are listed under subjects."},
+    {"subjects", DA_CONFIG_LIST, offsetof(struct da_mapping, subjects), "", 1,
+	DA_ISSUER_MAX + 1 + DA_SUBJECT_MAX, NULL,
+	"The same by identity, ISSUER#SUBJECT: holds whatever the provider's "
+	"names\n"
+	"become."},
+};
+
+static const struct da_config_row group_rows[] = {
+    {"gid", DA_CONFIG_NUMBER, offsetof(struct da_group_rule, gid), "", 1000,
+	INT32_MAX, NULL,
+	"The number of the group, the same on every host: 1000-60000 or\n"
+	"65536-2147483647."},
+    {"local", DA_CONFIG_BOOL, offsetof(struct da_group_rule, local), "no", 0, 0,
+	NULL,
+	"Say yes, and give no gid, to put people into a group that this host "
+	"has\n"
+	"already, like sudo."},
+    SCOPE(da_group_rule),
+    {"from", DA_CONFIG_LIST, offsetof(struct da_group_rule, from), NULL, 1,
+	DA_GROUP_MAX, NULL,
+	"Groups, by the provider's id, whose members are members of this one. "
+	"What\n"
+	"the provider changes takes effect at the next sign-in."},
+};
+
+static bool
+is_word_name(const char *name, size_t max, const char *characters)
+{
+	size_t len = strspn(name, characters);
+
+	return len > 0 && len <= max && name[len] == '\0';
+}
+
+static bool
+is_profile_name(const char *name)
+{
+	return is_word_name(
+	    name, DA_PROFILE_MAX, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+}
+
+/* The name of a file in /etc/pam.d. */
+static bool
+is_service_name(const char *name)
+{
+	return is_word_name(name, DA_SERVICE_MAX,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "0123456789-_.") &&
+	    name[0] != '.';
+}
+
+static bool
+is_account_name(const char *name)
+{
+	return da_account_name_check(name) == DA_OK;
+}
+
+#define KIND(prefix_, rows_, member, count_member, is_name_, rule_, else_)     \
+	{                                                                      \
+		.prefix = (prefix_), .rows = (rows_),                          \
+		.row_count = DA_ARRAY_LEN(rows_),                              \
+		.array_offset = offsetof(struct da_config, member),            \
+		.element_size = sizeof(((struct da_config *)NULL)->member[0]), \
+		.count_offset = offsetof(struct da_config, count_member),      \
+		.max = DA_ARRAY_LEN(((struct da_config *)NULL)->member),       \
+		.is_name = (is_name_), .name_rule = (rule_),                   \
+		.absent_means_else = (else_)                                   \
+	}
+
+const struct da_config_kind da_config_kinds[] = {
+    KIND("profile ", profile_rows, profiles, profile_count, is_profile_name,
+	"a profile's name is made of a-z, 0-9, - and _", false),
+    KIND("service ", service_rows, services, service_count, is_service_name,
+	"a service has the name of a file in /etc/pam.d", true),
+    KIND("account ", account_rows, mappings, mapping_count, is_account_name,
+	"an account's name is made of a-z, 0-9, - and _, and does not start "
+	"with a digit",
+	false),
+    KIND("group ", group_rows, groups, group_count, is_account_name,
+	"a group's name is made of a-z, 0-9, - and _, and does not start with "
+	"a digit",
+	false),
+};
+const size_t da_config_kind_count = DA_ARRAY_LEN(da_config_kinds);

@@ -19,6 +19,7 @@ enum da_config_type {
 	DA_CONFIG_SPAN,   /* seconds, or 5min, 12h, 30d */
 	DA_CONFIG_CHOICE, /* one of the choices */
 	DA_CONFIG_FLAGS,  /* any of the choices, as bits */
+	DA_CONFIG_NUMBER, /* decimal; empty = 0 */
 };
 
 struct da_config_choice {
@@ -39,7 +40,31 @@ struct da_config_row {
 
 extern const struct da_config_row da_config_global_rows[];
 extern const size_t da_config_global_row_count;
-extern const struct da_config_row da_config_profile_rows[];
-extern const size_t da_config_profile_row_count;
+
+/* A kind of named section: "[PREFIX NAME]". */
+struct da_config_kind {
+	const char *prefix;
+	const struct da_config_row *rows;
+	size_t row_count;
+	/* Where struct da_config keeps them. */
+	size_t array_offset;
+	size_t element_size;
+	size_t count_offset;
+	size_t max;
+	bool (*is_name)(const char *name);
+	const char *name_rule; /* for people who break it */
+	/* A key that is not there does not mean its initial value. */
+	bool absent_means_else;
+};
+
+enum {
+	DA_CONFIG_KIND_PROFILE,
+	DA_CONFIG_KIND_SERVICE,
+	DA_CONFIG_KIND_ACCOUNT,
+	DA_CONFIG_KIND_GROUP,
+};
+
+extern const struct da_config_kind da_config_kinds[]; /* in this order */
+extern const size_t da_config_kind_count;
 
 #endif

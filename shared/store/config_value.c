@@ -197,6 +197,18 @@ da_config_value_parse(const struct da_config_row *row, const char *text,
 		    "must be a time from %llds to %llds, like 90s or 5min",
 		    (long long)row->min, (long long)row->max);
 		return complain(row, must, what, what_size);
+	case DA_CONFIG_NUMBER:
+		if (text[0] == '\0') {
+			*(int64_t *)member(row, target) = 0;
+			return DA_OK;
+		}
+		if (da_parse_int(
+			text, row->min, row->max, member(row, target)) == DA_OK)
+			return DA_OK;
+		(void)snprintf(must, sizeof(must),
+		    "must be a number from %lld to %lld", (long long)row->min,
+		    (long long)row->max);
+		return complain(row, must, what, what_size);
 	case DA_CONFIG_CHOICE:
 		choice = find_choice(row, text, strlen(text));
 		if (choice == NULL)
@@ -259,6 +271,11 @@ da_config_value_format(
 	case DA_CONFIG_SPAN:
 		return da_buf_format(
 		    ret, " %llds", (long long)*(const int64_t *)at);
+	case DA_CONFIG_NUMBER:
+		return *(const int64_t *)at == 0
+		    ? DA_OK
+		    : da_buf_format(
+			  ret, " %lld", (long long)*(const int64_t *)at);
 	case DA_CONFIG_CHOICE:
 	case DA_CONFIG_FLAGS:
 		return format_choices(row, *(const int64_t *)at, ret);

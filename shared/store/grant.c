@@ -85,6 +85,10 @@ format_grant(const struct da_grant *grant, struct da_buf *ret)
 		err =
 		    da_record_put_int(ret, "made_mono_ms", da_clock_mono_ms());
 	if (err == DA_OK)
+		err = da_record_put(ret, "account", grant->account);
+	if (err == DA_OK)
+		err = da_record_put_int(ret, "local", grant->local);
+	if (err == DA_OK)
 		err = da_record_put(ret, "service", grant->service);
 	if (err == DA_OK)
 		err = da_record_put(ret, "gecos", grant->gecos);
@@ -126,7 +130,7 @@ is_grant_id(const char *id)
 static enum da_err
 parse_grant(const struct da_buf *record, struct da_grant *ret)
 {
-	int64_t made_mono_ms, age_ms;
+	int64_t made_mono_ms, age_ms, local;
 	enum da_err err = da_record_check(record, VERSION_KEY, "1");
 
 	if (err == DA_OK)
@@ -137,6 +141,11 @@ parse_grant(const struct da_buf *record, struct da_grant *ret)
 		    record, "service", 0, ret->service, sizeof(ret->service));
 	if (err == DA_OK)
 		err = da_record_get(
+		    record, "account", 0, ret->account, sizeof(ret->account));
+	if (err == DA_OK)
+		err = da_record_get_int(record, "local", 0, 1, &local);
+	if (err == DA_OK)
+		err = da_record_get(
 		    record, "gecos", 0, ret->gecos, sizeof(ret->gecos));
 	if (err == DA_OK)
 		err =
@@ -145,13 +154,14 @@ parse_grant(const struct da_buf *record, struct da_grant *ret)
 		err = da_person_parse(record, &ret->person);
 	if (err != DA_OK)
 		return DA_E_GRANT;
+	ret->local = local != 0;
 	age_ms = da_clock_mono_ms() - made_mono_ms;
 	return age_ms < 0 || age_ms > DA_GRANT_LIFE_S * 1000 ? DA_E_GRANT
 							     : DA_OK;
 }
 
 enum da_err
-da_grant_load(const struct da_paths *paths, const char *id, const char *user,
+da_grant_load(const struct da_paths *paths, const char *id, const char *account,
     const char *service, struct da_grant *ret, struct da_diag *diag)
 {
 	const struct da_file_rule rule = {
@@ -175,7 +185,7 @@ da_grant_load(const struct da_paths *paths, const char *id, const char *user,
 	if (err == DA_OK)
 		err = parse_grant(&record, ret);
 	if (err == DA_OK &&
-	    (strcmp(ret->person.name, user) != 0 ||
+	    (strcmp(ret->account, account) != 0 ||
 		strcmp(ret->service, service) != 0))
 		err = DA_E_GRANT;
 	if (err == DA_E_GRANT)

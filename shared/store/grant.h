@@ -13,9 +13,12 @@
 #include "store/person.h"
 
 struct da_grant {
+	char account[DA_USER_MAX + 1]; /* who the person logs in as */
+	bool local;                    /* that is one of the passwd file's */
 	char service[DA_SERVICE_MAX + 1];
 	char gecos[DA_DISPLAY_NAME_MAX + 1];
 	char who[DA_CLAIM_MAX + 1]; /* as RESULT names the person */
+	/* Its name is "" for somebody who has none of his own here. */
 	struct da_person person;
 };
 
@@ -27,11 +30,11 @@ enum da_err
 da_grant_create(const struct da_paths *paths, const struct da_grant *grant,
     char ret_id[static DA_GRANT_MAX + 1], struct da_diag *diag) DA_MUST_CHECK;
 
-/* Reads the grant of that id for that user and service. DA_E_GRANT when there
- * is none, it is another's, of another boot, or older than DA_GRANT_LIFE_S.
- * "ret" is initialised. */
+/* Reads the grant of that id for that account and service. DA_E_GRANT when
+ * there is none, it is another's, of another boot, or older than
+ * DA_GRANT_LIFE_S. "ret" is initialised. */
 enum da_err da_grant_load(const struct da_paths *paths, const char *id,
-    const char *user, const char *service, struct da_grant *ret,
+    const char *account, const char *service, struct da_grant *ret,
     struct da_diag *diag) DA_MUST_CHECK;
 
 /* Removes it; a grant is good once. DA_E_GRANT when it was gone already. */

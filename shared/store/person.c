@@ -28,12 +28,14 @@ da_person_init(struct da_person *person)
 {
 	*person = (struct da_person){0};
 	da_buf_init(&person->groups, DA_GROUPS_BYTES_MAX);
+	da_buf_init(&person->claims, DA_CLAIMS_BYTES_MAX);
 }
 
 void
 da_person_done(struct da_person *person)
 {
 	da_buf_done(&person->groups);
+	da_buf_done(&person->claims);
 }
 
 static enum da_err
@@ -80,10 +82,27 @@ read_record(const struct da_paths *paths, const char *file, const char *key,
 	return err;
 }
 
+static enum da_err
+parse_list(const struct da_buf *record, const char *key, struct da_buf *ret)
+{
+	char item[DA_GROUP_MAX + 1 + DA_CLAIM_MAX + 1];
+
+	for (size_t i = 0;; i++) {
+		enum da_err err =
+		    da_record_get(record, key, i, item, sizeof(item));
+
+		if (err == DA_E_ABSENT)
+			return DA_OK;
+		if (err == DA_OK)
+			err = da_buf_put(ret, item, strlen(item) + 1);
+		if (err != DA_OK)
+			return err;
+	}
+}
+
 enum da_err
 da_person_parse(const struct da_buf *record, struct da_person *ret)
 {
-	char group[DA_GROUP_MAX + 1];
 	int64_t uid, locked;
 	enum da_err err =
 	    da_record_get(record, "name", 0, ret->name, sizeof(ret->name));
@@ -104,16 +123,13 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 	if (err == DA_OK)
 		err = da_record_get_int(
 		    record, "verified_at", 0, INT64_MAX, &ret->verified_at_s);
-	for (size_t i = 0; err == DA_OK; i++) {
-		err = da_record_get(record, "group", i, group, sizeof(group));
-		if (err == DA_E_ABSENT) {
-			ret->uid = (uint32_t)uid;
-			ret->locked = locked != 0;
-			return DA_OK;
-		}
-		if (err == DA_OK)
-			err =
-			    da_buf_put(&ret->groups, group, strlen(group) + 1);
+	if (err == DA_OK)
+		err = parse_list(record, "group", &ret->groups);
+	if (err == DA_OK)
+		err = parse_list(record, "claim", &ret->claims);
+	if (err == DA_OK) {
+		ret->uid = (uint32_t)uid;
+		ret->locked = locked != 0;
 	}
 	return err == DA_E_ABSENT ? DA_E_SYNTAX : err;
 }
@@ -143,10 +159,10 @@ da_person_load(const struct da_paths *paths, const char *name,
 	return err;
 }
 
-/* The name that an identity has here. DA_E_ABSENT. */
-static enum da_err
-name_of(const struct da_paths *paths, const char *issuer, const char *subject,
-    char ret[static DA_USER_MAX + 1], struct da_diag *diag)
+enum da_err
+da_person_name_of(const struct da_paths *paths, const char *issuer,
+    const char *subject, char ret_name[static DA_USER_MAX + 1],
+    struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf record;
 	char file[FILE_NAME_MAX];
@@ -157,7 +173,7 @@ name_of(const struct da_paths *paths, const char *issuer, const char *subject,
 		err = read_record(paths, file, SUBJECT_KEY, &record, diag);
 	if (err != DA_OK)
 		return err;
-	err = da_record_get(&record, "name", 0, ret, DA_USER_MAX + 1);
+	err = da_record_get(&record, "name", 0, ret_name, DA_USER_MAX + 1);
 	return err == DA_OK ? DA_OK : DA_E_SYNTAX;
 }
 
@@ -183,7 +199,7 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 	} else if (err != DA_E_ABSENT) {
 		return err;
 	}
-	err = name_of(paths, issuer, subject, known_name, diag);
+	err = da_person_name_of(paths, issuer, subject, known_name, diag);
 	if (err == DA_E_ABSENT)
 		return DA_OK;
 	if (err == DA_OK && strcmp(known_name, name) != 0) {
@@ -195,11 +211,21 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 	return err;
 }
 
+static enum da_err
+format_list(const struct da_buf *list, const char *key, struct da_buf *ret)
+{
+	const char *item = da_buf_text(list);
+	const char *end = item + list->len;
+	enum da_err err = DA_OK;
+
+	for (; err == DA_OK && item < end; item += strlen(item) + 1)
+		err = da_record_put(ret, key, item);
+	return err;
+}
+
 enum da_err
 da_person_format(const struct da_person *person, struct da_buf *ret)
 {
-	const char *group = da_buf_text(&person->groups);
-	const char *end = group + person->groups.len;
 	enum da_err err = da_record_put(ret, "name", person->name);
 
 	if (err == DA_OK)
@@ -215,8 +241,10 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 	if (err == DA_OK)
 		err = da_record_put_int(
 		    ret, "verified_at", person->verified_at_s);
-	for (; err == DA_OK && group < end; group += strlen(group) + 1)
-		err = da_record_put(ret, "group", group);
+	if (err == DA_OK)
+		err = format_list(&person->groups, "group", ret);
+	if (err == DA_OK)
+		err = format_list(&person->claims, "claim", ret);
 	return err;
 }
 

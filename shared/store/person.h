@@ -28,6 +28,7 @@ struct da_person {
 	/* Those of the provider's groups that rules here name, each terminated
 	 * by NUL; for the account phase of other login methods. */
 	struct da_buf groups;
+	struct da_buf claims; /* those that rules ask for: NAME=VALUE, NUL */
 };
 
 void da_person_init(struct da_person *person);
@@ -42,6 +43,12 @@ enum da_err da_person_load(const struct da_paths *paths, const char *name,
  * both are pinned to each other. DA_E_PIN with the cure in diag; DA_E_SYS... */
 enum da_err da_person_check_pin(const struct da_paths *paths, const char *name,
     const char *issuer, const char *subject,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* The name that the identity is pinned to. DA_E_ABSENT, and the errors of
+ * da_person_load(). */
+enum da_err da_person_name_of(const struct da_paths *paths, const char *issuer,
+    const char *subject, char ret_name[static DA_USER_MAX + 1],
     struct da_diag *diag) DA_MUST_CHECK;
 
 /* Checks the pin again and writes the person, all under a lock, so that two

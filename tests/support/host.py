@@ -154,18 +154,19 @@ class Host:
 
     # Configuration
 
-    def configure(self, idp, devauth=None, **profile):
-        """devauth.conf for the provider; a value of None drops a key."""
+    def configure(self, idp, devauth=None, sections=None, **profile):
+        """devauth.conf for the provider, with further sections by title; a
+        value of None drops a key."""
         with open(idp.ca_file, encoding="ascii") as file:
             self.write("/etc/devauth/idp-ca.pem", file.read())
         settings = {**PROFILE, "issuer": idp.issuer, **profile}
-        lines = ["[devauth]"]
-        for key, value in {"remote": "allow", **(devauth or {})}.items():
-            lines.append(f"{key} = {value}")
-        lines.append("[profile test]")
-        for key, value in settings.items():
-            if value is not None:
-                lines.append(f"{key} = {value}")
+        lines = []
+        for title, keys in {
+                "devauth": {"remote": "allow", **(devauth or {})},
+                "profile test": settings, **(sections or {})}.items():
+            lines.append(f"[{title}]")
+            lines.extend(f"{key} = {value}" for key, value in keys.items()
+                         if value is not None)
         self.write("/etc/devauth/devauth.conf", "\n".join(lines) + "\n")
         self.run("devauth", "config", "apply", check=True)
 

@@ -37,8 +37,9 @@ MESSAGES = {
     "START": (32, [
         ("issuer", TEXT), ("client_id", TEXT), ("client_auth", U32),
         ("secret_raw", U32), ("scope", TEXT), ("ca_file", TEXT),
-        ("username_claim", TEXT), ("groups_claim", TEXT), ("need_groups", U32),
-        ("device_name", TEXT), ("endpoint_hosts", TEXT), ("algorithms", U32),
+        ("username_claim", TEXT), ("groups_claim", TEXT),
+        ("other_claims", TEXT), ("need_groups", U32), ("device_name", TEXT),
+        ("endpoint_hosts", TEXT), ("algorithms", U32),
         ("allow_loopback", U32), ("min_interval_s", I64),
         ("request_timeout_ms", I64), ("deadline_ms", I64), ("want_qr", U32),
         ("client_secret", BLOB), ("metadata", BLOB), ("jwks", BLOB)]),
@@ -49,9 +50,9 @@ MESSAGES = {
         ("user_code", TEXT), ("uri", TEXT), ("expires_in_s", I64),
         ("qr", BLOB)]),
     "IDENTITY": (50, [
-        ("issuer", TEXT), ("subject", TEXT), ("username", TEXT),
-        ("name", TEXT), ("email", TEXT), ("auth_time_s", I64),
-        ("groups", BLOB)]),
+        ("issuer", TEXT), ("subject", TEXT), ("username_claim", TEXT),
+        ("username", TEXT), ("name", TEXT), ("email", TEXT),
+        ("auth_time_s", I64), ("groups", BLOB), ("claims", BLOB)]),
     "FAILED": (51, [("code", U32), ("reason", TEXT), ("hint", TEXT)]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}

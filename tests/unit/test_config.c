@@ -56,11 +56,13 @@ test_minimal(void **state)
 	assert_string_equal(config->home, "/home/%u");
 	assert_int_equal(da_config_profile(config, "", &profile, &diag), DA_OK);
 	assert_string_equal(profile->name, "corp");
-	assert_string_equal(profile->username_claim, "preferred_username");
+	assert_int_equal(profile->username_claim.count, 1);
+	assert_string_equal(
+	    profile->username_claim.items[0], "preferred_username");
 	assert_int_equal(profile->algorithms, DA_JOSE_ALG_ALL);
-	assert_int_equal(profile->allowed_users.count, 3);
-	assert_true(da_config_list_has(&profile->allowed_users, "bob"));
-	assert_false(da_config_list_has(&profile->allowed_users, "bo"));
+	assert_int_equal(profile->access.users.count, 3);
+	assert_true(da_config_list_has(&profile->access.users, "bob"));
+	assert_false(da_config_list_has(&profile->access.users, "bo"));
 	assert_int_equal(profile->min_interval_s, 5);
 	assert_int_equal(
 	    da_config_profile(config, "other", &profile, &diag), DA_E_CONFIG);
@@ -81,7 +83,7 @@ test_complaints(void **state)
 	    {PROFILE "remote = allow\n",
 		":4: \"remote\" is a key of the section [devauth]; move it"},
 	    {"[devauth]\nissuer = https://login.example.com\n",
-		":2: \"issuer\" is a key of the sections [profile NAME]; move"},
+		":2: \"issuer\" is a key of the section [profile NAME]; move"},
 	    {"remote = allow\n", ":1: keys stand in"},
 	    {"[other]\nremote = allow\n", ":2: keys stand in"},
 	    {"[devauth]\nremote = maybe\n",
@@ -127,6 +129,56 @@ test_complaints(void **state)
 		":2: home: a comment needs a line of its own"},
 	    {PROFILE "scope = openid ; profile\n",
 		":4: scope: a comment needs a line of its own"},
+	    {PROFILE "allowed_users=\nusername_claim=\n",
+		":2: username_claim is empty"},
+	    {PROFILE "allowed_users=\nrequired_claims = role\n",
+		":2: required_claims: must be like role=operator|admin"},
+	    {PROFILE "allowed_users=\nrequired_claims = =a\n",
+		":2: required_claims"},
+	    {PROFILE "allowed_users=\nrequired_claims = role=a||b\n",
+		":2: required_claims"},
+	    {PROFILE "allowed_users=\n[service a/b]\nallowed_users=\n",
+		":6: a service has the name of a file"},
+	    {PROFILE "allowed_users=\n[service sudo]\nprofile = x\n",
+		":6: profile: names a profile that is not there"},
+	    {PROFILE "allowed_users=\n[account Deploy]\npeople = a\n",
+		":6: an account's name"},
+	    {PROFILE "allowed_users=\n[account root]\npeople = alice\n",
+		":6: [account root] takes no people, only subjects"},
+	    {PROFILE "allowed_users=\n[account deploy]\npeople = a@b\n",
+		":6: people: a login name"},
+	    {PROFILE "allowed_users=\n[account root]\nsubjects = 123\n",
+		":6: subjects: must be ISSUER#SUBJECT"},
+	    {PROFILE "allowed_users=\n[account root]\nsubjects = https://x#\n",
+		":6: subjects: must be ISSUER#SUBJECT"},
+	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\n",
+		":6: this group needs \"gid = ...\""},
+	    {PROFILE "allowed_users=\n[group ops]\ngid = 5000\n",
+		":6: [group ops] needs \"from = ...\""},
+	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 999\n",
+		":7: gid: must be a number from 1000"},
+	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 65534\n",
+		":6: gid: must be 1000-60000"},
+	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 0x3e9\n",
+		":7: gid: must be a number"},
+	    {PROFILE "allowed_users=\n[group sudo]\nfrom = g\ngid = 5000\n",
+		":6: this name means something to the system"},
+	    {PROFILE "allowed_users=\n[group sudo]\nfrom = g\ngid = 5000\n"
+		     "local = yes\n",
+		":6: a local group has the gid that it has"},
+	    {PROFILE "allowed_users=\n[group root]\nfrom = g\nlocal = yes\n",
+		":6: nobody can be put into the group root"},
+	    {PROFILE "allowed_users=\n[group a]\nfrom = g\ngid = 5000\n"
+		     "[group b]\nfrom = g\ngid = 5000\n",
+		":9: two groups have the same gid"},
+	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
+		     "client_id = b\nallowed_users=\n"
+		     "[group a]\nfrom = g\ngid = 5000\n",
+		":10: there are profiles of several issuers"},
+	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
+		     "client_id = b\nallowed_users=\n"
+		     "[service sudo]\nallowed_groups = g\n",
+		":10: there are profiles of several issuers"},
 	};
 	struct da_config *config;
 
@@ -204,12 +256,22 @@ test_dump_is_stable(void **state)
 	(void)state;
 	for (int explain = 0; explain <= 1; explain++) {
 		dump("[devauth]\nremote = deny\naccount_max_age = 12h\n" PROFILE
-		     "allowed_users = alice bob\nalgorithms = ES256\n",
+		     "allowed_users = alice bob\nalgorithms = ES256\n"
+		     "required_claims = role=a|b\n"
+		     "[service sudo]\nallowed_groups = wheelers\n"
+		     "[service su]\nallowed_users =\n"
+		     "[account deploy]\npeople = alice\n"
+		     "subjects = https://x#1\n"
+		     "[group ops]\ngid = 5000\nfrom = g1 g2\n"
+		     "[group sudo]\nlocal = yes\nfrom = g1\n",
 		    explain == 1, &first);
 		dump(da_buf_text(&first), explain == 1, &second);
 		assert_string_equal(da_buf_text(&first), da_buf_text(&second));
 		assert_non_null(strstr(
 		    da_buf_text(&first), "\naccount_max_age = 43200s\n"));
+		assert_non_null(strstr(da_buf_text(&first), "[service su]\n"));
+		assert_non_null(strstr(
+		    da_buf_text(&first), "\nrequired_claims = role=a|b\n"));
 		da_buf_done(&first);
 		da_buf_done(&second);
 	}
@@ -223,12 +285,25 @@ test_every_key_is_dumped(void **state)
 	char line[64];
 
 	(void)state;
-	dump(PROFILE "allowed_users = alice\n", true, &text);
-	for (size_t i = 0; i < da_config_profile_row_count; i++) {
-		(void)snprintf(line, sizeof(line),
-		    "\n%s =", da_config_profile_rows[i].key);
-		assert_non_null(strstr(da_buf_text(&text), line));
-		assert_true(strlen(da_config_profile_rows[i].help) > 10);
+	dump(PROFILE "allowed_users = alice\n"
+		     "[service sudo]\nprofile = corp\nallowed_users =\n"
+		     "allowed_groups =\nrequired_claims =\n"
+		     "[account deploy]\npeople = alice\n"
+		     "[group ops]\ngid = 5000\nfrom = g\n",
+	    true, &text);
+	for (size_t k = 0; k < da_config_kind_count; k++) {
+		const struct da_config_kind *kind = &da_config_kinds[k];
+		const char *section;
+
+		(void)snprintf(line, sizeof(line), "\n[%s", kind->prefix);
+		section = strstr(da_buf_text(&text), line);
+		assert_non_null(section);
+		for (size_t i = 0; i < kind->row_count; i++) {
+			(void)snprintf(
+			    line, sizeof(line), "\n%s =", kind->rows[i].key);
+			assert_non_null(strstr(section, line));
+			assert_true(strlen(kind->rows[i].help) > 10);
+		}
 	}
 	for (size_t i = 0; i < da_config_global_row_count; i++) {
 		(void)snprintf(

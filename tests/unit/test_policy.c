@@ -1,27 +1,116 @@
-/* broker/policy: claims -> decision, as tables. */
+/* store/policy: claims -> decision, as tables over a configuration. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "broker/policy.h"
+#include "folder.h"
+#include "store/policy.h"
 
-static char *users[] = {(char[]){"alice"}, (char[]){"bob"}};
-static char *groups[] = {(char[]){"staff"}, (char[]){"g-42"}};
-static char *domains[] = {(char[]){"example.com"}, (char[]){"Corp.Example"}};
+#define ISSUER "https://login.example.com"
+#define PARTNER "https://login.partner.example"
 
-static const struct da_profile both = {
-    .username_claim = (char[]){"preferred_username"},
-    .allowed_users = {users, 2},
-    .allowed_groups = {groups, 2},
-    .strip_domains = {domains, 2},
-};
-static const struct da_profile only_users = {
-    .username_claim = (char[]){"preferred_username"},
-    .allowed_users = {users, 2},
-};
-static const struct da_profile nobody = {
-    .username_claim = (char[]){"preferred_username"},
-};
+static const char text[] = "[profile corp]\n"
+			   "issuer = " ISSUER "\n"
+			   "client_id = devauth\n"
+			   "strip_domains = example.com Corp.Example\n"
+			   "allowed_users = alice bob oscar\n"
+			   "allowed_groups = staff g-42\n"
+			   "[profile partner]\n"
+			   "issuer = " PARTNER "\n"
+			   "client_id = devauth\n"
+			   "allowed_users = dora alice\n"
+			   "allowed_groups = staff\n"
+			   "[profile strict]\n"
+			   "issuer = " ISSUER "\n"
+			   "client_id = devauth\n"
+			   "allowed_groups = staff\n"
+			   "required_claims = role=operator|admin mfa=true\n"
+			   "[profile names]\n"
+			   "issuer = " ISSUER "\n"
+			   "client_id = devauth\n"
+			   "allowed_users = alice bob\n"
+			   "[profile nobody]\n"
+			   "issuer = " ISSUER "\n"
+			   "client_id = devauth\n"
+			   "allowed_users =\n"
+			   "[service sudo]\n"
+			   "profile = corp\n"
+			   "allowed_groups = admins\n"
+			   "[service su]\n"
+			   "profile = corp\n"
+			   "allowed_users =\n"
+			   "[service cron]\n"
+			   "profile = corp\n"
+			   "required_claims = role=robot\n"
+			   "[account deploy]\n"
+			   "people = alice bob\n"
+			   "subjects = " ISSUER "#s-odd\n"
+			   "[account root]\n"
+			   "subjects = " ISSUER "#s-alice\n"
+			   "[account oscar]\n"
+			   "subjects = " ISSUER "#s-oscar\n"
+			   "[account empty]\n"
+			   "people =\n"
+			   "[group ops]\n"
+			   "profile = corp\n"
+			   "gid = 5000\n"
+			   "from = g-42 admins\n"
+			   "[group sudo]\n"
+			   "profile = corp\n"
+			   "local = yes\n"
+			   "from = admins\n";
+
+static struct test_folder folder;
+static struct da_config *config;
+static struct da_diag diag;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	test_folder_init(&folder);
+	test_folder_write(&folder, "devauth.conf", 0644, text);
+	if (da_config_load(&folder.paths, &config, &diag) != DA_OK)
+		fail_msg("%s", diag.text);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	da_config_free(config);
+	test_folder_done(&folder);
+	return 0;
+}
+
+static struct da_policy
+policy_of(const char *profile, const char *service)
+{
+	struct da_policy policy = {.config = config, .service = service};
+
+	if (da_config_profile(config, profile, &policy.profile, &diag) != DA_OK)
+		fail_msg("%s", diag.text);
+	return policy;
+}
+
+/* A list written "a;b" as the blobs are. */
+static struct da_buf
+list_of(const char *items)
+{
+	struct da_buf list;
+
+	da_buf_init(&list, 4096);
+	while (*items != '\0') {
+		size_t len = strcspn(items, ";");
+
+		assert_int_equal(da_buf_put(&list, items, len), DA_OK);
+		assert_int_equal(da_buf_put(&list, "", 1), DA_OK);
+		items += len + (items[len] == ';' ? 1 : 0);
+	}
+	return list;
+}
 
 static void
 test_map_name(void **state)
@@ -54,6 +143,9 @@ test_map_name(void **state)
 	    {"../alice", NULL},
 	    {"al/ice", NULL},
 	    {"alice$", NULL},
+	    {"root", NULL},
+	    {"daemon", NULL},
+	    {"sudo", NULL},
 	    {"alic\xd0\xb5", NULL},     /* Cyrillic e */
 	    {"\xef\xbd\x81lice", NULL}, /* full-width a */
 	    {"al\xc4\xb1"
@@ -70,14 +162,16 @@ test_map_name(void **state)
 	    {"whee", "whee"},
 	    {"wheels", "wheels"},
 	};
-
-	char name[DA_USER_MAX + 1];
-	struct da_diag diag;
+	struct da_policy policy = policy_of("corp", "sshd");
 
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_policy_identity identity = {
+		    .username_claim = "preferred_username",
+		    .username = rows[i].claim};
+		char name[DA_USER_MAX + 1];
 		enum da_err err =
-		    da_policy_map_name(&both, rows[i].claim, name, &diag);
+		    da_policy_map_name(&policy, &identity, name, &diag);
 
 		if (rows[i].name == NULL) {
 			if (err != DA_E_BAD_NAME)
@@ -90,65 +184,289 @@ test_map_name(void **state)
 	}
 }
 
-static enum da_err
-check(const struct da_profile *profile, const char *name, const char *group)
+/* Who is asked for, who approves, and who that is then. */
+static void
+test_find_person(void **state)
 {
-	struct da_buf list;
-	struct da_diag diag;
-	enum da_err err;
+	static const struct {
+		const char *account;
+		bool local;
+		const char *username, *subject, *issuer;
+		enum da_err err;
+		const char *person;
+	} rows[] = {
+	    {"alice", false, "alice", "s-alice", ISSUER, DA_OK, "alice"},
+	    /* N1 */
+	    {"alice", false, "bob", "s-bob", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"alice", false, "alice@evil.com", "s", ISSUER, DA_E_BAD_NAME, ""},
+	    /* N5, N15: a local account is nobody's without a line. */
+	    {"alice", true, "alice", "s-alice", ISSUER, DA_E_NOT_ALLOWED, ""},
+	    {"postgres", true, "postgres", "s", ISSUER, DA_E_BAD_NAME, ""},
+	    {"root", true, "root", "s-root", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"root", true, "alice", "s-alice", ISSUER, DA_OK, "alice"},
+	    {"root", true, "alice", "s-bob", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"root", true, "alice", "s-alice", PARTNER, DA_E_WRONG_PERSON, ""},
+	    /* Several people, each pinned under the own name. */
+	    {"deploy", true, "alice", "s-alice", ISSUER, DA_OK, "alice"},
+	    {"deploy", true, "bob", "s-bob", ISSUER, DA_OK, "bob"},
+	    {"deploy", true, "carol", "s-carol", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"deploy", true, "deploy", "s-d", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"deploy", true, "carol", "s-odd", ISSUER, DA_OK, "carol"},
+	    /* No login name, listed by identity. */
+	    {"deploy", true, "o.dd", "s-odd", ISSUER, DA_OK, ""},
+	    {"deploy", true, "o.dd", "s-od", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"deploy", true, "o.dd", "s-odd#", ISSUER, DA_E_WRONG_PERSON, ""},
+	    /* Before the account exists, it is still not deploy's own. */
+	    {"deploy", false, "alice", "s-alice", ISSUER, DA_OK, "deploy"},
+	    /* An account of ours that belongs to an identity. */
+	    {"oscar", false, "o.wilde", "s-oscar", ISSUER, DA_OK, "oscar"},
+	    {"oscar", false, "oscar", "s-other", ISSUER, DA_E_WRONG_PERSON, ""},
+	    {"oscar", false, "oscar", "s-oscar", PARTNER, DA_E_WRONG_PERSON,
+		""},
+	    {"empty", false, "empty", "s", ISSUER, DA_E_WRONG_PERSON, ""},
+	};
 
-	da_buf_init(&list, 100);
-	if (group != NULL)
-		assert_int_equal(
-		    da_buf_put(&list, group, strlen(group) + 1), DA_OK);
-	err = da_policy_check_access(profile, name, &list, &diag);
-	da_buf_done(&list);
-	return err;
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_policy policy = policy_of(
+		    strcmp(rows[i].issuer, ISSUER) == 0 ? "corp" : "partner",
+		    "sshd");
+		struct da_policy_identity identity = {.issuer = rows[i].issuer,
+		    .subject = rows[i].subject,
+		    .username_claim = "preferred_username",
+		    .username = rows[i].username};
+		char person[DA_USER_MAX + 1] = "";
+		enum da_err err = da_policy_find_person(&policy, &identity,
+		    rows[i].account, rows[i].local, person, &diag);
+
+		if (err != rows[i].err ||
+		    (err == DA_OK && strcmp(person, rows[i].person) != 0))
+			fail_msg("row %zu: %s by %s: %s, \"%s\" (%s)", i,
+			    rows[i].account, rows[i].username,
+			    da_err_reason(err), person, diag.text);
+		if (err == DA_OK)
+			assert_true(da_policy_still_maps(&policy,
+			    rows[i].account, rows[i].local, person,
+			    rows[i].issuer, rows[i].subject));
+	}
+}
+
+/* A line that is gone takes effect without a new sign-in. */
+static void
+test_still_maps(void **state)
+{
+	static const struct {
+		const char *account;
+		bool local;
+		const char *person, *subject;
+		bool maps;
+	} rows[] = {
+	    {"alice", false, "alice", "s-alice", true},
+	    {"alice", true, "alice", "s-alice", false},
+	    {"deploy", true, "alice", "s-alice", true},
+	    {"deploy", true, "carol", "s-carol", false},
+	    {"deploy", true, "", "s-odd", true},
+	    {"deploy", true, "", "s-other", false},
+	    {"build", true, "alice", "s-alice", false},
+	    {"oscar", false, "oscar", "s-oscar", true},
+	    {"oscar", false, "oscar", "s-former", false},
+	    {"empty", false, "empty", "s", false},
+	    {"root", true, "alice", "s-alice", true},
+	    {"root", true, "alice", "s-former", false},
+	};
+	struct da_policy policy = policy_of("corp", "sshd");
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		if (da_policy_still_maps(&policy, rows[i].account,
+			rows[i].local, rows[i].person, ISSUER,
+			rows[i].subject) != rows[i].maps)
+			fail_msg("row %zu", i);
+	}
 }
 
 static void
 test_access(void **state)
 {
+	static const struct {
+		const char *profile, *service, *person, *groups, *claims;
+		const char *rule; /* NULL = let in */
+	} rows[] = {
+	    {"corp", "sshd", "alice", "", "", NULL},
+	    {"corp", "sshd", "carol", "staff", "", NULL},
+	    {"corp", "sshd", "carol", "x;g-42", "", NULL},
+	    {"corp", "sshd", "carol", "Staff", "",
+		"allowed_users, allowed_groups"},
+	    {"corp", "sshd", "carol", "staffs;sta", "",
+		"allowed_users, allowed_groups"},
+	    {"corp", "sshd", "carol", "", "", "allowed_users, allowed_groups"},
+	    {"corp", "sshd", "", "", "", "allowed_users, allowed_groups"},
+	    {"corp", "sshd", "", "staff", "", NULL},
+	    {"names", "sshd", "carol", "staff", "", "allowed_users"},
+	    /* F3: an empty list allows nobody. */
+	    {"nobody", "sshd", "alice", "staff", "", "allowed_users"},
+	    {"strict", "sshd", "carol", "staff", "role=operator;mfa=true",
+		NULL},
+	    {"strict", "sshd", "carol", "staff", "mfa=true;role=x;role=admin",
+		NULL},
+	    {"strict", "sshd", "carol", "staff", "role=operator",
+		"required_claims mfa=true"},
+	    {"strict", "sshd", "carol", "staff", "role=operators;mfa=true",
+		"required_claims role=operator|admin"},
+	    {"strict", "sshd", "carol", "staff", "role=operato;mfa=true",
+		"required_claims role=operator|admin"},
+	    {"strict", "sshd", "carol", "staff", "role=operator|admin;mfa=true",
+		"required_claims role=operator|admin"},
+	    {"strict", "sshd", "carol", "staff", "xrole=admin;mfa=true",
+		"required_claims role=operator|admin"},
+	    {"strict", "sshd", "carol", "staff", "",
+		"required_claims role=operator|admin"},
+	    {"strict", "sshd", "carol", "", "role=admin;mfa=true",
+		"allowed_groups"},
+	    /* What a service asks for comes on top. */
+	    {"corp", "sudo", "alice", "", "", "[service sudo] allowed_groups"},
+	    {"corp", "sudo", "alice", "admins", "", NULL},
+	    {"corp", "sudo", "carol", "admins", "",
+		"allowed_users, allowed_groups"},
+	    {"corp", "sudo", "carol", "admins;staff", "", NULL},
+	    {"corp", "su", "alice", "staff", "", "[service su] allowed_users"},
+	    {"corp", "cron", "alice", "", "role=robot", NULL},
+	    {"corp", "cron", "alice", "", "",
+		"[service cron] required_claims role=robot"},
+	    /* The partner's admins are not ours. */
+	    {"partner", "sshd", "dora", "admins", "", NULL},
+	    {"partner", "sudo", "dora", "admins", "", "[service sudo] profile"},
+	};
+
 	(void)state;
-	assert_int_equal(check(&both, "alice", NULL), DA_OK);
-	assert_int_equal(check(&both, "carol", "staff"), DA_OK);
-	assert_int_equal(check(&both, "carol", "g-42"), DA_OK);
-	assert_int_equal(check(&both, "carol", "Staff"), DA_E_NOT_ALLOWED);
-	assert_int_equal(check(&both, "carol", "staffs"), DA_E_NOT_ALLOWED);
-	assert_int_equal(check(&both, "carol", NULL), DA_E_NOT_ALLOWED);
-	assert_int_equal(
-	    check(&only_users, "carol", "staff"), DA_E_NOT_ALLOWED);
-	/* F3: empty lists allow nobody. */
-	assert_int_equal(check(&nobody, "alice", "staff"), DA_E_NOT_ALLOWED);
-	assert_true(da_policy_could_succeed(&both, "carol"));
-	assert_true(da_policy_could_succeed(&only_users, "alice"));
-	assert_false(da_policy_could_succeed(&only_users, "carol"));
-	assert_false(da_policy_could_succeed(&nobody, "alice"));
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_policy policy =
+		    policy_of(rows[i].profile, rows[i].service);
+		struct da_buf groups = list_of(rows[i].groups);
+		struct da_buf claims = list_of(rows[i].claims);
+		enum da_err err = da_policy_check_access(
+		    &policy, rows[i].person, &groups, &claims, &diag);
+
+		if (err != (rows[i].rule == NULL ? DA_OK : DA_E_NOT_ALLOWED) ||
+		    (err != DA_OK && strcmp(diag.text, rows[i].rule) != 0))
+			fail_msg("row %zu: %s, \"%s\"", i, da_err_reason(err),
+			    diag.text);
+		da_buf_done(&groups);
+		da_buf_done(&claims);
+	}
+}
+
+/* N17: a code is shown only to names that could succeed. */
+static void
+test_could_succeed(void **state)
+{
+	static const struct {
+		const char *profile, *service, *account;
+		bool could;
+	} rows[] = {
+	    {"corp", "sshd", "carol", true},
+	    {"names", "sshd", "alice", true},
+	    {"names", "sshd", "carol", false},
+	    {"nobody", "sshd", "alice", false},
+	    {"names", "sudo", "alice", true},
+	    {"corp", "su", "alice", false},
+	    {"names", "sshd", "deploy", true},
+	    {"nobody", "sshd", "deploy", false},
+	    {"corp", "sshd", "empty", false},
+	    {"names", "sshd", "root", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_policy policy =
+		    policy_of(rows[i].profile, rows[i].service);
+
+		if (da_policy_could_succeed(&policy, rows[i].account) !=
+		    rows[i].could)
+			fail_msg("row %zu", i);
+	}
 }
 
 static void
-test_keep_groups(void **state)
+remember(void *context, const struct da_group_rule *rule)
 {
-	struct da_buf all, kept;
+	char *names = context;
+
+	strcat(names, rule->name);
+	strcat(names, ";");
+}
+
+static void
+check_list(const struct da_buf *got, const char *expected)
+{
+	struct da_buf list = list_of(expected);
+
+	assert_int_equal(got->len, list.len);
+	if (list.len > 0)
+		assert_memory_equal(got->bytes, list.bytes, list.len);
+	da_buf_done(&list);
+}
+
+static void
+test_keep(void **state)
+{
+	static const struct {
+		const char *issuer, *groups, *kept, *named;
+	} rows[] = {
+	    {ISSUER, "x;staff;y;g-42;admins", "staff;g-42;admins", "ops;sudo;"},
+	    {ISSUER, "g-42", "g-42", "ops;"},
+	    {ISSUER, "sudo;root;ops", "", ""}, /* N6: by id, never by name */
+	    {PARTNER, "staff;g-42;admins", "staff", ""},
+	};
+	struct da_buf claims = list_of("role=x;role=admin;mfa=true;mfa=false");
+	struct da_buf kept;
+	char list[64];
 
 	(void)state;
-	da_buf_init(&all, 100);
-	da_buf_init(&kept, 100);
-	assert_int_equal(da_buf_put(&all, "x\0staff\0y\0g-42", 15), DA_OK);
-	assert_int_equal(da_policy_keep_groups(&both, &all, &kept), DA_OK);
-	assert_int_equal(kept.len, 11);
-	assert_memory_equal(kept.bytes, "staff\0g-42", 11);
-	da_buf_done(&all);
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_buf groups = list_of(rows[i].groups);
+		char named[64] = "";
+
+		da_buf_init(&kept, 4096);
+		assert_int_equal(da_policy_keep_groups(
+				     config, rows[i].issuer, &groups, &kept),
+		    DA_OK);
+		check_list(&kept, rows[i].kept);
+		da_policy_each_group(
+		    config, rows[i].issuer, &groups, remember, named);
+		assert_string_equal(named, rows[i].named);
+		da_buf_done(&groups);
+		da_buf_done(&kept);
+	}
+	da_buf_init(&kept, 4096);
+	assert_int_equal(
+	    da_policy_keep_claims(config, ISSUER, &claims, &kept), DA_OK);
+	check_list(&kept, "role=admin;mfa=true");
 	da_buf_done(&kept);
+	da_buf_init(&kept, 4096);
+	assert_int_equal(
+	    da_policy_keep_claims(config, PARTNER, &claims, &kept), DA_OK);
+	check_list(&kept, "");
+	da_buf_done(&kept);
+	da_buf_done(&claims);
+	assert_int_equal(
+	    da_policy_list_claims(config, ISSUER, list, sizeof(list)), DA_OK);
+	assert_string_equal(list, "role mfa");
+	assert_int_equal(
+	    da_policy_list_claims(config, ISSUER, list, 8), DA_E_TOO_LARGE);
 }
 
 int
 main(void)
 {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_map_name),
-	    cmocka_unit_test(test_access),
-	    cmocka_unit_test(test_keep_groups),
+	    TEST(test_map_name),
+	    TEST(test_find_person),
+	    TEST(test_still_maps),
+	    TEST(test_access),
+	    TEST(test_could_succeed),
+	    TEST(test_keep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

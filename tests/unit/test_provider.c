@@ -873,6 +873,7 @@ take(const char *username_claim, const char *text)
 {
 	struct da_claims_wanted wanted = {.username_claim = username_claim,
 	    .groups_claim = "groups",
+	    .other_claims = "",
 	    .need_groups = true};
 	struct da_buf body = body_of(text);
 	struct da_json *claims;
@@ -1059,8 +1060,9 @@ test_claims_elsewhere(void **state)
 	struct taken taken = take("u",
 	    "{'u': 'bob', '_claim_names': {'groups': 'src1'}, "
 	    "'_claim_sources': {'src1': {'endpoint': 'https://e.example'}}}");
-	struct da_claims_wanted wanted = {
-	    .username_claim = "u", .groups_claim = "groups"};
+	struct da_claims_wanted wanted = {.username_claim = "u",
+	    .groups_claim = "groups",
+	    .other_claims = ""};
 	struct da_diag reason = {0};
 
 	(void)state;
@@ -1076,8 +1078,9 @@ test_claims_elsewhere(void **state)
 static void
 test_claims_lack(void **state)
 {
-	struct da_claims_wanted wanted = {
-	    .username_claim = "u", .groups_claim = "groups"};
+	struct da_claims_wanted wanted = {.username_claim = "u",
+	    .groups_claim = "groups",
+	    .other_claims = ""};
 	struct da_claims_state found = {0};
 	struct da_diag reason = {0};
 
@@ -1096,11 +1099,108 @@ test_claims_lack(void **state)
 	assert_false(da_claims_lack(&wanted, &found));
 }
 
+/* The first claim of the list that is there. */
+static void
+test_claims_in_order(void **state)
+{
+	static const struct {
+		const char *list, *text, *claim, *name; /* NULL = refused */
+	} rows[] = {
+	    {"a b", "{'a': 'x', 'b': 'y'}", "a", "x"},
+	    {"b a", "{'a': 'x', 'b': 'y'}", "b", "y"},
+	    {"a b", "{'b': 'y'}", "b", "y"},
+	    {"a b", "{'a': null, 'b': 'y'}", "b", "y"},
+	    /* One that is there and of no use is not passed over. */
+	    {"a b", "{'a': 5, 'b': 'y'}", NULL, NULL},
+	    {"a b", "{'a': '', 'b': 'y'}", NULL, NULL},
+	    {"email b", "{'email': 'x', 'b': 'y'}", NULL, NULL},
+	    {"email b", "{'email': 'x', 'email_verified': true, 'b': 'y'}",
+		"email", "x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct taken taken = take(rows[i].list, rows[i].text);
+
+		assert_int_equal(taken.err == DA_OK, rows[i].name != NULL);
+		if (rows[i].name != NULL) {
+			assert_string_equal(
+			    taken.identity.username_claim, rows[i].claim);
+			assert_string_equal(
+			    taken.identity.username, rows[i].name);
+		}
+		drop(&taken);
+	}
+}
+
+static struct taken
+take_other_claims(const char *list, const char *text)
+{
+	struct da_claims_wanted wanted = {
+	    .username_claim = "u", .groups_claim = "", .other_claims = list};
+	struct da_buf body = body_of(text);
+	struct da_json *claims;
+	struct taken taken = {0};
+
+	da_buf_init(&taken.identity.claims, DA_CLAIMS_BYTES_MAX);
+	assert_int_equal(
+	    da_json_parse(body.bytes, body.len, &claims, NULL), DA_OK);
+	taken.err = da_claims_take(
+	    claims, &wanted, &taken.state, &taken.identity, &taken.reason);
+	if (taken.err == DA_OK && da_claims_lack(&wanted, &taken.state))
+		taken.err = DA_E_ABSENT;
+	da_json_free(claims);
+	da_buf_done(&body);
+	return taken;
+}
+
+/* What rules may ask for. */
+static void
+test_other_claims(void **state)
+{
+	static const struct {
+		const char *list, *text, *claims;
+		enum da_err err;
+	} rows[] = {
+	    {"", "{'u': 'a', 'role': 'x'}", "", DA_OK},
+	    {"role", "{'u': 'a', 'role': 'x'}", "role=x;", DA_OK},
+	    {"role", "{'u': 'a'}", "", DA_E_ABSENT},
+	    {"role", "{'u': 'a', 'role': ['x', 'y']}", "role=x;role=y;", DA_OK},
+	    {"role", "{'u': 'a', 'role': []}", "", DA_OK},
+	    {"role mfa n", "{'u': 'a', 'n': 7, 'mfa': true, 'role': 'x'}",
+		"role=x;mfa=true;n=7;", DA_OK},
+	    {"role mfa", "{'u': 'a', 'role': 'x'}", "role=x;", DA_E_ABSENT},
+	    /* No form that a rule could be written in. */
+	    {"role", "{'u': 'a', 'role': {'x': 1}}", "", DA_OK},
+	    {"role", "{'u': 'a', 'role': ['x', {}, ['z'], 'y']}",
+		"role=x;role=y;", DA_OK},
+	    {"role", "{'u': 'a', 'role': 'x\\nrole=admin'}", "", DA_OK},
+	    {"role", "{'u': 'a', 'role': '\xd0\xb0'}", "", DA_OK},
+	    {"role", "{'u': 'a', 'role': 1.5}", "", DA_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct taken taken =
+		    take_other_claims(rows[i].list, rows[i].text);
+		struct da_buf *claims = &taken.identity.claims;
+
+		assert_int_equal(taken.err, rows[i].err);
+		for (size_t j = 0; j < claims->len; j++) {
+			if (claims->bytes[j] == '\0')
+				claims->bytes[j] = ';';
+		}
+		assert_string_equal(da_buf_text(claims), rows[i].claims);
+		drop(&taken);
+	}
+}
+
 static enum da_err
 userinfo(long status, const char *text, struct da_wire_identity *identity)
 {
 	struct da_claims_wanted wanted = {.username_claim = "u",
 	    .groups_claim = "groups",
+	    .other_claims = "",
 	    .need_groups = true};
 	struct da_claims_state state = {0};
 	struct da_diag reason = {0};
@@ -1158,6 +1258,7 @@ test_userinfo_only_adds(void **state)
 {
 	struct da_claims_wanted wanted = {.username_claim = "u",
 	    .groups_claim = "groups",
+	    .other_claims = "",
 	    .need_groups = true};
 	struct taken taken = take("u", "{'u': 'alice', 'name': 'Alice'}");
 	struct da_buf body = body_of(
@@ -1208,6 +1309,8 @@ main(void)
 	    cmocka_unit_test(test_claims_group_caps),
 	    cmocka_unit_test(test_claims_elsewhere),
 	    cmocka_unit_test(test_claims_lack),
+	    cmocka_unit_test(test_claims_in_order),
+	    cmocka_unit_test(test_other_claims),
 	    cmocka_unit_test(test_userinfo),
 	    cmocka_unit_test(test_userinfo_only_adds),
 	};

@@ -291,35 +291,43 @@ test_grant(void **state)
 	da_grant_init(&out);
 	da_person_done(&out.person);
 	make_person(&out.person, "alice", "1");
+	assert_int_equal(
+	    da_buf_put(&out.person.claims, "role=a\0role=b", 14), DA_OK);
+	(void)snprintf(out.account, sizeof(out.account), "deploy");
+	out.local = true;
 	(void)snprintf(out.service, sizeof(out.service), "sshd");
 	(void)snprintf(out.gecos, sizeof(out.gecos), "Alice");
 	assert_int_equal(
 	    da_grant_create(&folder.paths, &out, id, &diag), DA_OK);
 	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "bob", "sshd", &in, &diag),
+	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
 	    DA_E_GRANT);
 	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "alice", "sudo", &in, &diag),
+	    da_grant_load(&folder.paths, id, "deploy", "sudo", &in, &diag),
 	    DA_E_GRANT);
 	assert_int_equal(da_grant_load(&folder.paths, "../../etc/passwd",
-			     "alice", "sshd", &in, &diag),
+			     "deploy", "sshd", &in, &diag),
 	    DA_E_GRANT);
 	assert_int_equal(
 	    da_grant_load(&folder.paths, "00000000000000000000000000000000",
-		"alice", "sshd", &in, &diag),
+		"deploy", "sshd", &in, &diag),
 	    DA_E_GRANT);
 	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
+	    da_grant_load(&folder.paths, id, "deploy", "sshd", &in, &diag),
 	    DA_OK);
 	assert_string_equal(in.gecos, "Alice");
 	assert_string_equal(in.person.subject, "1");
 	assert_int_equal(in.person.groups.len, 10);
+	assert_int_equal(in.person.claims.len, 14);
+	assert_memory_equal(in.person.claims.bytes, "role=a\0role=b", 14);
+	assert_string_equal(in.person.name, "alice");
+	assert_true(in.local);
 	da_grant_done(&in);
 	assert_int_equal(da_grant_consume(&folder.paths, id, &diag), DA_OK);
 	assert_int_equal(
 	    da_grant_consume(&folder.paths, id, &diag), DA_E_GRANT);
 	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
+	    da_grant_load(&folder.paths, id, "deploy", "sshd", &in, &diag),
 	    DA_E_GRANT);
 	da_grant_done(&out);
 }

@@ -1,0 +1,305 @@
+/*
+ * devauth accounts test: the decision of a login, rule by rule, without one.
+ * Takes the claims as an ID token has them, which is what providers' own tools
+ * show. The rules are those of the broker (store/policy.h); what only a login
+ * can know, whether the claims are true, is taken for granted.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account/account.h"
+#include "account/local.h"
+#include "command.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "json/json.h"
+#include "provider/claims.h"
+#include "store/config.h"
+#include "store/person.h"
+#include "store/policy.h"
+
+struct order {
+	const char *claims_file;
+	const char *user;
+	const char *service;
+	const char *profile;
+};
+
+static void
+explain(void *context, const char *line)
+{
+	char shown[DA_DIAG_MAX + 1];
+
+	(void)context;
+	da_text_escape(line, shown, sizeof(shown));
+	(void)printf("  yes  %s\n", shown);
+}
+
+static int
+refuse(const struct order *order, enum da_err err, const struct da_diag *diag)
+{
+	char shown[DA_DIAG_MAX + 1];
+
+	da_text_escape(diag->text, shown, sizeof(shown));
+	(void)printf("  no   %s%s%s\n", da_err_reason(err),
+	    shown[0] != '\0' ? ": " : "", shown);
+	(void)printf(
+	    "May not log in as %s through %s.\n", order->user, order->service);
+	return DA_EXIT_FAILED;
+}
+
+/* The administrator's own file, or standard input: nothing to be careful about
+ * but its size. */
+static enum da_err
+read_text(const char *path, struct da_buf *ret, struct da_diag *diag)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char part[4096];
+	size_t len;
+	enum da_err err = file != NULL ? DA_OK : DA_E_SYS;
+
+	while (err == DA_OK && (len = fread(part, 1, sizeof(part), file)) > 0)
+		err = da_buf_put(ret, part, len);
+	if (err == DA_OK && ferror(file) != 0)
+		err = DA_E_SYS;
+	if (err == DA_E_SYS)
+		da_diag_set(diag, "%s: %m", path);
+	else if (err != DA_OK)
+		da_diag_set(diag, "%s: too large", path);
+	if (file != NULL)
+		(void)fclose(file); /* only read */
+	return err;
+}
+
+static enum da_err
+read_claims(const char *path, struct da_json **ret, struct da_diag *diag)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf text;
+	enum da_err err;
+
+	da_buf_init(&text, DA_BODY_MAX);
+	err = read_text(path, &text, diag);
+	if (err == DA_OK) {
+		struct da_diag where = {0};
+
+		err = da_json_parse(text.bytes, text.len, ret, &where);
+		if (err != DA_OK)
+			da_diag_set(diag, "%s: %s", path, where.text);
+		else if (!da_json_is_object(*ret)) {
+			da_diag_set(diag,
+			    "%s: not the claims of a token: no JSON object",
+			    path);
+			err = DA_E_SYNTAX;
+		}
+	}
+	return err;
+}
+
+static enum da_err
+join_list(const struct da_config_list *list, struct da_buf *ret)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < list->count; i++)
+		err = da_buf_format(
+		    ret, "%s%s", i > 0 ? " " : "", list->items[i]);
+	return err;
+}
+
+/* The identity as the worker would send it. */
+static enum da_err
+take_claims(const struct da_config *config, const struct da_profile *profile,
+    const struct da_json *claims, struct da_wire_identity *ret,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf names;
+	char others[DA_URI_MAX + 1];
+	struct da_claims_wanted wanted = {
+	    .groups_claim = profile->groups_claim, .other_claims = others};
+	struct da_claims_state state = {0};
+	const char *issuer = "", *subject = "";
+	enum da_err err;
+
+	da_buf_init(&names, DA_CONFIG_LINE_MAX);
+	err = join_list(&profile->username_claim, &names);
+	if (err == DA_OK)
+		err = da_policy_list_claims(
+		    config, profile->issuer, others, sizeof(others));
+	wanted.username_claim = da_buf_text(&names);
+	if (err != DA_OK)
+		return err;
+	if (da_json_get_text(claims, "iss", DA_ISSUER_MAX, &issuer) != DA_OK ||
+	    strcmp(issuer, profile->issuer) != 0) {
+		da_diag_set(diag, "\"iss\" is not %s, the issuer of profile %s",
+		    profile->issuer, profile->name);
+		return DA_E_TOKEN;
+	}
+	if (da_json_get_text(claims, "sub", DA_SUBJECT_MAX, &subject) !=
+		DA_OK ||
+	    subject[0] == '\0') {
+		da_diag_set(diag, "\"sub\" is missing or no text");
+		return DA_E_TOKEN;
+	}
+	DA_IGNORE(da_text_copy(issuer, ret->issuer, sizeof(ret->issuer)));
+	DA_IGNORE(da_text_copy(subject, ret->subject, sizeof(ret->subject)));
+	err = da_claims_take(claims, &wanted, &state, ret, diag);
+	return err == DA_OK ? da_claims_finish(&state, diag) : err;
+}
+
+static enum da_err
+check_pin(const char *person, const struct da_wire_identity *identity,
+    struct da_diag *diag)
+{
+	struct da_person known;
+	enum da_err err = da_person_check_pin(
+	    &da_paths, person, identity->issuer, identity->subject, diag);
+
+	if (err != DA_OK)
+		return err;
+	err = da_person_load(&da_paths, person, &known, diag);
+	if (err == DA_E_ABSENT) {
+		explain(NULL, "nobody has signed in under that name yet");
+		return DA_OK;
+	}
+	if (err != DA_OK)
+		return err;
+	err = known.locked ? DA_E_LOCKED : DA_OK;
+	da_person_done(&known);
+	if (err == DA_OK)
+		explain(NULL, "the name has been this identity's before");
+	return err;
+}
+
+static void
+show_group(void *context, const struct da_group_rule *rule)
+{
+	(void)context;
+	if (rule->local)
+		(void)printf(
+		    "  yes  member of the local group %s\n", rule->name);
+	else
+		(void)printf("  yes  member of the group %s (%lld)\n",
+		    rule->name, (long long)rule->gid);
+}
+
+static enum da_err
+decide(const struct order *order, const struct da_policy *policy,
+    const struct da_wire_identity *identity, bool *ret_local,
+    struct da_diag *diag)
+{
+	const struct da_policy_identity claims = {
+	    .issuer = identity->issuer,
+	    .subject = identity->subject,
+	    .username_claim = identity->username_claim,
+	    .username = identity->username,
+	    .groups = &identity->groups,
+	    .claims = &identity->claims,
+	};
+	char person[DA_USER_MAX + 1] = "";
+	struct da_local found;
+	enum da_err err = da_local_find(&da_paths, order->user, 0, &found);
+
+	if (err == DA_OK)
+		err = da_policy_find_person(policy, &claims, order->user,
+		    found.passwd_name, person, diag);
+	if (err == DA_OK && person[0] != '\0' && geteuid() == 0)
+		err = check_pin(person, identity, diag);
+	else if (err == DA_OK && geteuid() != 0)
+		(void)printf("  ?    whose the name has been: only root can "
+			     "look\n");
+	if (err == DA_OK)
+		err = da_policy_check_access(
+		    policy, person, &identity->groups, &identity->claims, diag);
+	*ret_local = err == DA_OK && found.passwd_name;
+	return err;
+}
+
+static int
+test(const struct order *order)
+{
+	DA_CLEANUP(da_config_freep) struct da_config *config = NULL;
+	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
+	struct da_wire_identity identity = {0};
+	struct da_policy policy = {
+	    .service = order->service, .explain = explain};
+	struct da_diag diag = {0};
+	bool local = false;
+	int status = DA_EXIT_FAILED;
+	enum da_err err = da_config_load(&da_paths, &config, &diag);
+
+	if (err == DA_OK)
+		err = da_config_profile(
+		    config, order->profile, &policy.profile, &diag);
+	if (err == DA_OK)
+		err = read_claims(order->claims_file, &claims, &diag);
+	if (err != DA_OK) {
+		(void)fprintf(stderr, "devauth: %s\n", diag.text);
+		return DA_EXIT_FAILED;
+	}
+	policy.config = config;
+	da_buf_init(&identity.groups, DA_GROUPS_BYTES_MAX);
+	da_buf_init(&identity.claims, DA_CLAIMS_BYTES_MAX);
+	err = take_claims(config, policy.profile, claims, &identity, &diag);
+	if (err == DA_OK)
+		err = decide(order, &policy, &identity, &local, &diag);
+	if (err != DA_OK) {
+		status = refuse(order, err, &diag);
+	} else {
+		if (!local)
+			da_policy_each_group(config, identity.issuer,
+			    &identity.groups, show_group, NULL);
+		(void)printf("May log in as %s through %s.\n", order->user,
+		    order->service);
+		status = DA_EXIT_OK;
+	}
+	da_wire_done(DA_WIRE_IDENTITY, &identity);
+	return status;
+}
+
+int
+da_command_accounts_test(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"claims", required_argument, NULL, 'c'},
+	    {"user", required_argument, NULL, 'u'},
+	    {"service", required_argument, NULL, 's'},
+	    {"profile", required_argument, NULL, 'p'},
+	    {NULL, 0, NULL, 0},
+	};
+	struct order order = {.service = "sshd", .profile = ""};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			order.claims_file = optarg;
+			break;
+		case 'u':
+			order.user = optarg;
+			break;
+		case 's':
+			order.service = optarg;
+			break;
+		case 'p':
+			order.profile = optarg;
+			break;
+		default:
+			return DA_EXIT_USAGE;
+		}
+	}
+	if (optind != argc || order.claims_file == NULL || order.user == NULL) {
+		(void)fputs("usage: devauth accounts test --claims FILE "
+			    "--user NAME [--service NAME] [--profile NAME]\n",
+		    stderr);
+		return DA_EXIT_USAGE;
+	}
+	if (da_account_name_check(order.user) != DA_OK) {
+		(void)fputs("devauth: --user: a login name is made of a-z, "
+			    "0-9, - and _\n",
+		    stderr);
+		return DA_EXIT_FAILED;
+	}
+	return test(&order);
+}

@@ -1,0 +1,249 @@
+#include "apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/listing.h"
+#include "account/local.h"
+#include "account/writer.h"
+#include "core/paths.h"
+#include "store/config.h"
+
+/* What has to be done to the database. */
+struct plan {
+	struct da_account_change *changes;
+	char (*names)[DA_USER_MAX + 1]; /* of those that go */
+	size_t count;
+	size_t room;
+	size_t gone;
+};
+
+static void
+plan_done(struct plan *plan)
+{
+	free(plan->changes);
+	free(plan->names);
+	*plan = (struct plan){0};
+}
+
+bool
+da_apply_allows_nobody(const struct da_config *config)
+{
+	for (size_t i = 0; i < config->profile_count; i++) {
+		if (config->profiles[i].access.groups.count > 0 ||
+		    config->profiles[i].access.users.count > 0)
+			return false;
+	}
+	return true;
+}
+
+static enum da_err
+add_names(const struct da_config_list *names, struct da_buf *ret)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < names->count; i++)
+		err = da_buf_format(
+		    ret, "%s%s", ret->len > 0 ? " " : "", names->items[i]);
+	return err;
+}
+
+/* Every name that rules list, or "" when a rule names groups: then anybody
+ * might be let in, and the name service must answer for any well-formed name.
+ */
+static enum da_err
+collect_users(const struct da_config *config, struct da_buf *ret)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < config->profile_count; i++) {
+		const struct da_access *access = &config->profiles[i].access;
+
+		if (access->groups.count > 0) {
+			da_buf_clear(ret);
+			return DA_OK;
+		}
+		err = add_names(&access->users, ret);
+	}
+	for (size_t i = 0; err == DA_OK && i < config->mapping_count; i++)
+		err = da_buf_format(ret, "%s%s", ret->len > 0 ? " " : "",
+		    config->mappings[i].name);
+	return err;
+}
+
+/* What the name service needs; allowed_users points into "users". */
+static enum da_err
+make_policy(const struct da_config *config, struct da_buf *users,
+    struct da_account_policy *ret)
+{
+	enum da_err err;
+
+	da_buf_init(users, DA_CONFIG_FILE_MAX);
+	err = collect_users(config, users);
+	*ret = (struct da_account_policy){
+	    .first_login = !da_apply_allows_nobody(config),
+	    .enumerate = config->enumerate,
+	    .home = config->home,
+	    .shell = config->shell,
+	    .allowed_users = da_buf_text(users),
+	};
+	return err;
+}
+
+static enum da_err
+add_change(
+    struct plan *plan, enum da_account_verb verb, const char *name, uint32_t id)
+{
+	if (plan->count == plan->room) {
+		size_t room = 2 * plan->room + 16;
+		struct da_account_change *changes =
+		    reallocarray(plan->changes, room, sizeof(*plan->changes));
+
+		if (changes == NULL)
+			return DA_E_NOMEM;
+		plan->changes = changes;
+		plan->room = room;
+	}
+	plan->changes[plan->count++] = (struct da_account_change){
+	    .verb = verb, .entry = {.name = name, .uid = id}};
+	return DA_OK;
+}
+
+static const struct da_group_rule *
+find_rule(const struct da_config *config, const struct da_listing *group)
+{
+	for (size_t i = 0; i < config->group_count; i++) {
+		const struct da_group_rule *rule = &config->groups[i];
+
+		if (strcmp(rule->name, group->name) == 0 &&
+		    (rule->local || rule->gid == group->id))
+			return rule;
+	}
+	return NULL;
+}
+
+/* What the database has and the configuration has not. The names are copied:
+ * the database is replaced while they are needed. */
+static enum da_err
+plan_removals(const struct da_config *config, const struct da_view *view,
+    struct plan *plan)
+{
+	uint32_t position = 0;
+	struct da_listing listing;
+	enum da_err err;
+	size_t next = 0;
+
+	while ((err = da_listing_next(view, &position, &listing)) == DA_OK) {
+		if ((listing.kind == DA_LISTING_GROUP &&
+			find_rule(config, &listing) == NULL) ||
+		    (listing.kind == DA_LISTING_MANAGED &&
+			da_config_mapping(config, listing.name) == NULL))
+			plan->gone++;
+	}
+	if (err != DA_E_ABSENT)
+		return err;
+	plan->names = calloc(plan->gone + 1, sizeof(*plan->names));
+	if (plan->names == NULL)
+		return DA_E_NOMEM;
+	position = 0;
+	while (next < plan->gone &&
+	    (err = da_listing_next(view, &position, &listing)) == DA_OK) {
+		bool group = listing.kind == DA_LISTING_GROUP;
+
+		if (!(group && find_rule(config, &listing) == NULL) &&
+		    !(listing.kind == DA_LISTING_MANAGED &&
+			da_config_mapping(config, listing.name) == NULL))
+			continue;
+		memcpy(plan->names[next], listing.name, sizeof(listing.name));
+		err = add_change(plan,
+		    group ? DA_ACCOUNT_REMOVE_GROUP : DA_ACCOUNT_UNMANAGE,
+		    plan->names[next], 0);
+		if (err != DA_OK)
+			return err;
+		next++;
+	}
+	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
+static enum da_err
+plan_additions(const struct da_config *config, struct plan *plan)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < config->group_count; i++) {
+		const struct da_group_rule *rule = &config->groups[i];
+
+		err = add_change(plan,
+		    rule->local ? DA_ACCOUNT_USE_GROUP : DA_ACCOUNT_PUT_GROUP,
+		    rule->name, (uint32_t)rule->gid);
+	}
+	for (size_t i = 0; err == DA_OK && i < config->mapping_count; i++) {
+		const char *name = config->mappings[i].name;
+		struct da_local found;
+
+		err = da_local_find(&da_paths, name, 0, &found);
+		if (err == DA_OK && found.passwd_name)
+			err = add_change(plan, DA_ACCOUNT_MANAGE, name, 0);
+	}
+	return err;
+}
+
+static enum da_err
+make_plan(
+    const struct da_config *config, struct plan *plan, struct da_diag *diag)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	enum da_err err = da_view_open(&da_paths, &view);
+
+	if (err == DA_OK)
+		err = plan_removals(config, &view, plan);
+	else if (err == DA_E_ABSENT)
+		err = DA_OK; /* nothing is there to be removed */
+	if (err == DA_OK)
+		err = plan_additions(config, plan);
+	if (err != DA_OK)
+		da_diag_set(diag,
+		    "cannot read the account database in %s; see "
+		    "devauth accounts check",
+		    da_paths.state_dir);
+	return err;
+}
+
+enum da_err
+da_apply_run(const struct da_config *config, struct da_diag *diag)
+{
+	DA_CLEANUP(plan_done) struct plan plan = {0};
+	DA_CLEANUP(da_buf_done) struct da_buf users;
+	struct da_account_policy policy;
+	enum da_err err = make_policy(config, &users, &policy);
+
+	if (err == DA_OK)
+		err = make_plan(config, &plan, diag);
+	if (err == DA_OK && plan.count > 0)
+		err = da_account_apply(
+		    &da_paths, plan.changes, plan.count, NULL, diag);
+	if (err == DA_OK)
+		err = da_account_set_policy(&da_paths, &policy, diag);
+	return err;
+}
+
+void
+da_apply_compare(const struct da_config *config, struct da_diag *ret)
+{
+	DA_CLEANUP(plan_done) struct plan plan = {0};
+	DA_CLEANUP(da_buf_done) struct da_buf users;
+	struct da_account_policy policy;
+	char words[DA_DIAG_MAX + 1];
+
+	*ret = (struct da_diag){0};
+	if (make_policy(config, &users, &policy) != DA_OK)
+		return;
+	da_account_compare_policy(&da_paths, &policy, ret);
+	if (strcmp(ret->text, "everything") == 0 ||
+	    make_plan(config, &plan, ret) != DA_OK ||
+	    !da_account_would_change(&da_paths, plan.changes, plan.count))
+		return;
+	memcpy(words, ret->text, sizeof(words));
+	da_diag_set(ret, "%s%sgroups and accounts", words,
+	    words[0] != '\0' ? ", " : "");
+}

@@ -25,12 +25,13 @@ da_device_flow_init(
 
 	*flow = (struct da_device_flow){
 	    .interval_ms = clamp(interval_s, min_s, DA_INTERVAL_MAX_S) * 1000,
+	    .margin_ms = DA_DEVICE_MARGIN_MS,
 	    .expires_mono_ms = terms->answered_mono_ms + life_s * 1000,
 	    .deadline_mono_ms = terms->deadline_mono_ms,
 	    .last = {.kind = DA_DEVICE_WAIT},
 	};
 	flow->next_mono_ms =
-	    terms->answered_mono_ms + flow->interval_ms + DA_DEVICE_MARGIN_MS;
+	    terms->answered_mono_ms + flow->interval_ms + flow->margin_ms;
 }
 
 static struct da_device_action
@@ -92,7 +93,7 @@ pause_ms(const struct da_device_flow *flow, int64_t retry_after_s)
 
 	if (pause > most)
 		pause = most;
-	return (pause > asked ? pause : asked) + DA_DEVICE_MARGIN_MS;
+	return (pause > asked ? pause : asked) + flow->margin_ms;
 }
 
 static struct da_device_action
@@ -108,6 +109,7 @@ take_answer(struct da_device_flow *flow, const struct da_device_event *event,
 	case DA_DEVICE_SLOW_DOWN:
 		flow->troubles = 0;
 		flow->interval_ms += DA_SLOW_DOWN_S * 1000;
+		flow->margin_ms = DA_DEVICE_MARGIN_SLOW_MS;
 		retry_after_s = event->retry_after_s;
 		break;
 	case DA_DEVICE_TROUBLE:

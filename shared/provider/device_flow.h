@@ -4,7 +4,8 @@
  * clock, so that every rule of it can be tested in no time.
  *
  *  1. Never two polls closer than the interval, counted from the answer.
- *  2. The interval only grows; slow_down adds 5 s for good.
+ *  2. The interval only grows; slow_down adds 5 s for good, and more distance
+ *     from the interval's edge.
  *  3. Trouble on the way is waited out with growing pauses; whatever the
  *     provider says that is not "pending" is final.
  *  4. It ends by itself at the code's or the login's end, whatever the
@@ -18,9 +19,12 @@
 
 #include "core/err.h"
 
-/* Servers count whole seconds, and some answer slow_down for ever to a client
- * that polls exactly on the interval (providers.md 4). */
-#define DA_DEVICE_MARGIN_MS 200
+/* The pause counts from the answer, so that what the server sees is never
+ * shorter; a little more is for clocks that do not run alike. */
+#define DA_DEVICE_MARGIN_MS 20
+/* Once a server has said slow_down: some count whole seconds and say so for
+ * ever to a client that is not beyond the interval by their count. */
+#define DA_DEVICE_MARGIN_SLOW_MS 1000
 /* Doubling stops here. */
 #define DA_DEVICE_BACKOFF_MAX_MS 60000
 
@@ -56,6 +60,7 @@ struct da_device_action {
 
 struct da_device_flow {
 	int64_t interval_ms;
+	int64_t margin_ms; /* on top of each pause */
 	int64_t next_mono_ms;
 	int64_t expires_mono_ms;
 	int64_t deadline_mono_ms;

@@ -13,6 +13,7 @@
 #include "provider/device_flow.h"
 
 #define MARGIN DA_DEVICE_MARGIN_MS
+#define MARGIN_SLOW DA_DEVICE_MARGIN_SLOW_MS
 #define START 1000000
 #define NEVER (START + 3600 * 1000)
 
@@ -125,11 +126,11 @@ test_slow_down_only_grows(void **state)
 		pause += DA_SLOW_DOWN_S * 1000;
 		assert_int_equal(
 		    tell(&flow, DA_DEVICE_SLOW_DOWN, now).until_mono_ms,
-		    now + pause + MARGIN);
+		    now + pause + MARGIN_SLOW);
 	}
 	now = until_poll(&flow, now);
 	assert_int_equal(tell(&flow, DA_DEVICE_PENDING, now).until_mono_ms,
-	    now + pause + MARGIN);
+	    now + pause + MARGIN_SLOW);
 	assert_int_equal(pause, 255000);
 }
 
@@ -156,10 +157,12 @@ test_retry_after(void **state)
 		struct da_device_event event = {
 		    .kind = rows[i].kind, .retry_after_s = rows[i].asked_s};
 		int64_t now = until_poll(&flow, START);
+		int64_t margin =
+		    rows[i].kind == DA_DEVICE_SLOW_DOWN ? MARGIN_SLOW : MARGIN;
 
 		assert_int_equal(
 		    da_device_flow_step(&flow, &event, now).until_mono_ms,
-		    now + rows[i].pause_ms + MARGIN);
+		    now + rows[i].pause_ms + margin);
 	}
 }
 
@@ -196,7 +199,7 @@ test_trouble_after_slow_down(void **state)
 	(void)tell(&flow, DA_DEVICE_SLOW_DOWN, now);
 	now = until_poll(&flow, now);
 	assert_int_equal(tell(&flow, DA_DEVICE_TROUBLE, now).until_mono_ms,
-	    now + 65000 + MARGIN);
+	    now + 65000 + MARGIN_SLOW);
 }
 
 static void

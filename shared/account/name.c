@@ -54,24 +54,24 @@ da_account_name_check(const char *name)
 
 /* Some that Debian's packages create when they are installed, and groups that
  * are known to make root of their members. Those that the host has already are
- * refused by da_local_find(). */
-static const char *const reserved[] = {"adm", "admin", "administrators",
-    "admins", "audio", "avahi", "backup", "bin", "cdrom", "chrony", "crontab",
-    "daemon", "dialout", "dip", "disk", "docker", "ftp", "games", "git",
-    "gnats", "incus", "incus-admin", "input", "irc", "kmem", "kvm", "libvirt",
-    "libvirt-qemu", "list", "lp", "lpadmin", "lxd", "mail", "man", "messagebus",
-    "mysql", "netdev", "news", "nobody", "nogroup", "ntp", "operator",
-    "plugdev", "podman", "polkitd", "postfix", "postgres", "proxy", "redis",
-    "render", "root", "sasl", "sgx", "shadow", "shutdown", "src", "ssh", "sshd",
-    "ssl-cert", "staff", "sudo", "sudoers", "sync", "sys", "syslog",
-    "systemd-journal", "tape", "tcpdump", "tss", "tty", "users", "utmp", "uucp",
-    "uuidd", "vboxusers", "video", "voice", "wheel", "wireshark", "www-data"};
+ * refused by da_local_find(). One string, without pointers that every process
+ * would have to relocate. */
+static const char reserved[] =
+    "adm\0admin\0administrators\0admins\0audio\0avahi\0backup\0bin\0cdrom\0"
+    "chrony\0crontab\0daemon\0dialout\0dip\0disk\0docker\0ftp\0games\0git\0"
+    "gnats\0incus\0incus-admin\0input\0irc\0kmem\0kvm\0libvirt\0"
+    "libvirt-qemu\0list\0lp\0lpadmin\0lxd\0mail\0man\0messagebus\0mysql\0"
+    "netdev\0news\0nobody\0nogroup\0ntp\0operator\0plugdev\0podman\0polkitd\0"
+    "postfix\0postgres\0proxy\0redis\0render\0root\0sasl\0sgx\0shadow\0"
+    "shutdown\0src\0ssh\0sshd\0ssl-cert\0staff\0sudo\0sudoers\0sync\0sys\0"
+    "syslog\0systemd-journal\0tape\0tcpdump\0tss\0tty\0users\0utmp\0uucp\0"
+    "uuidd\0vboxusers\0video\0voice\0wheel\0wireshark\0www-data\0";
 
 bool
 da_account_name_is_reserved(const char *name)
 {
-	for (size_t i = 0; i < DA_ARRAY_LEN(reserved); i++) {
-		const char *a = reserved[i], *b = name;
+	for (const char *a = reserved; *a != '\0'; a++) {
+		const char *b = name;
 
 		while (*a != '\0' && *a == *b) {
 			a++;
@@ -79,6 +79,8 @@ da_account_name_is_reserved(const char *name)
 		}
 		if (*a == *b)
 			return true;
+		while (*a != '\0')
+			a++;
 	}
 	/* systemd's and our own service accounts. */
 	return name[0] == '_';

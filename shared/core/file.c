@@ -261,9 +261,9 @@ write_all(int fd, const uint8_t *bytes, size_t len)
 	return true;
 }
 
-enum da_err
-da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
-    size_t len, struct da_diag *diag)
+static enum da_err
+replace(int dirfd, const char *name, mode_t mode, const void *bytes, size_t len,
+    bool durable, struct da_diag *diag)
 {
 	DA_CLEANUP(da_file_closep) int fd = -1;
 	uint8_t random[8];
@@ -286,8 +286,9 @@ da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
 	/* fchmod: the caller's umask must not decide; rename last, so that no
 	 * reader ever sees less than the whole. */
 	if (fchmod(fd, mode) == 0 && write_all(fd, bytes, len) &&
-	    fsync(fd) == 0 && renameat(dirfd, temp, dirfd, name) == 0) {
-		if (fsync(dirfd) == 0)
+	    (!durable || fsync(fd) == 0) &&
+	    renameat(dirfd, temp, dirfd, name) == 0) {
+		if (!durable || fsync(dirfd) == 0)
 			return DA_OK;
 		da_diag_set(diag, "cannot sync the folder of \"%s\": %m", name);
 		return DA_E_SYS;
@@ -297,6 +298,20 @@ da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
 	errno = saved;
 	da_diag_set(diag, "cannot write \"%s\": %m", name);
 	return DA_E_SYS;
+}
+
+enum da_err
+da_file_replace(int dirfd, const char *name, mode_t mode, const void *bytes,
+    size_t len, struct da_diag *diag)
+{
+	return replace(dirfd, name, mode, bytes, len, true, diag);
+}
+
+enum da_err
+da_file_replace_unsynced(int dirfd, const char *name, mode_t mode,
+    const void *bytes, size_t len, struct da_diag *diag)
+{
+	return replace(dirfd, name, mode, bytes, len, false, diag);
 }
 
 enum da_err

@@ -52,6 +52,11 @@ enum da_err da_file_make_parent(
 enum da_err da_file_replace(int dirfd, const char *name, mode_t mode,
     const void *bytes, size_t len, struct da_diag *diag) DA_MUST_CHECK;
 
+/* The same without waiting for the disk, for what may be lost: no reader ever
+ * sees less than the whole, but a power cut may leave nothing or a part. */
+enum da_err da_file_replace_unsynced(int dirfd, const char *name, mode_t mode,
+    const void *bytes, size_t len, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Takes an flock() for as long as the descriptor is open; "path" is for diag.
  * Others hold ours for microseconds; who does for longer was stopped, and
  * nobody may wait for him (attack G1). Shorter than DA_LOCAL_ANSWER_TIMEOUT_MS.

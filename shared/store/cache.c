@@ -117,8 +117,9 @@ da_cache_save(const struct da_paths *paths, enum da_cache_kind kind,
 		err = da_buf_put_text(&file, "\n");
 	if (err == DA_OK)
 		err = da_buf_put(&file, document->bytes, document->len);
+	/* Somebody waits for the login; a damaged document costs a request. */
 	if (err == DA_OK)
-		err = da_file_replace(
+		err = da_file_replace_unsynced(
 		    dir, name, 0600, file.bytes, file.len, diag);
 	return err;
 }

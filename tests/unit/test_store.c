@@ -332,6 +332,45 @@ test_grant(void **state)
 	da_grant_done(&out);
 }
 
+/* What a power cut may leave of a file that nobody synced. */
+static void
+test_cache_cut_short(void **state)
+{
+	const char *text = "{\"keys\":[]}";
+	char digest[DA_RECORD_DIGEST_LEN + 1], path[256];
+	struct da_buf document;
+	struct stat st;
+
+	(void)state;
+	da_buf_init(&document, 100);
+	assert_int_equal(da_buf_put_text(&document, text), DA_OK);
+	assert_int_equal(da_cache_save(&folder.paths, DA_CACHE_JWKS,
+			     "https://a", 1000, 600, &document, &diag),
+	    DA_OK);
+	assert_int_equal(
+	    da_record_digest((const char *const[]){"https://a"}, 1, digest),
+	    DA_OK);
+	(void)snprintf(
+	    path, sizeof(path), "%s/%s.jwks", folder.paths.cache_dir, digest);
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t len = st.st_size - 1; len >= 0; len--) {
+		struct da_buf loaded;
+		enum da_err err;
+
+		da_buf_init(&loaded, 100);
+		assert_int_equal(truncate(path, len), 0);
+		err = da_cache_load(&folder.paths, DA_CACHE_JWKS, "https://a",
+		    1000, &loaded, &diag);
+		if (err == DA_OK)
+			assert_memory_equal(loaded.bytes, text, loaded.len);
+		else
+			assert_int_equal(err, DA_E_ABSENT);
+		assert_true(loaded.len < strlen(text));
+		da_buf_done(&loaded);
+	}
+	da_buf_done(&document);
+}
+
 static void
 test_cache(void **state)
 {
@@ -396,6 +435,7 @@ main(void)
 	    TEST(test_person_damaged),
 	    TEST(test_grant),
 	    TEST(test_cache),
+	    TEST(test_cache_cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,7 @@
 
 #include "core/text.h"
 
-static void
-format_escaped(
+static void DA_PRINTF(2, 0) format_escaped(
     char ret[static DA_DIAG_MAX + 1], const char *format, va_list args)
 {
 	char raw[DA_DIAG_MAX + 1];

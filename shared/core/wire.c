@@ -17,8 +17,8 @@ enum kind {
 
 struct field {
 	enum kind kind;
-	size_t offset;
-	size_t max;
+	uint32_t offset; /* not size_t: the table is in every login process */
+	uint32_t max;
 };
 
 struct layout {

@@ -39,7 +39,8 @@ const char *test_syscalls_text(
 const char *test_syscalls_path(
     const struct test_call *call, uint64_t fd, char *buffer, size_t size);
 
-/* Whether a failure may be simulated: not where a sanitizer would give up. */
+/* Whether a failure may be simulated: not where the kernel never fails, or a
+ * sanitizer would give up. */
 bool test_syscalls_may_fail(const struct test_call *call);
 
 #endif

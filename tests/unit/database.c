@@ -1,9 +1,12 @@
 #include "database.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "account/compose.h"
 #include "account/reader.h"
+#include "core/paths.h"
 #include "unit.h"
 
 void
@@ -102,4 +105,21 @@ test_gids_text(const struct da_view *view, const char *name)
 		used += snprintf(
 		    text + used, sizeof(text) - (size_t)used, " %u", gid);
 	return text;
+}
+
+void
+test_database_raise(const struct da_paths *paths)
+{
+	char path[200];
+	uint64_t value = 0;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", paths->state_dir,
+	    DA_FORMAT_GENERATION);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &value, sizeof(value), 0), 8);
+	value++;
+	assert_int_equal(pwrite(fd, &value, sizeof(value), 0), 8);
+	(void)close(fd);
 }

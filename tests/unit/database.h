@@ -9,6 +9,9 @@
 
 #include "account/view.h"
 
+/* What errno is before a call that has to leave it alone. */
+#define TEST_SENTINEL 4711
+
 struct test_person {
 	const char *name;
 	uint32_t uid;
@@ -41,5 +44,8 @@ const char *test_person_text(/* name uid gid gecos */
 const char *test_group_text(/* name gid: members */
     const struct da_view *view, const char *name, uint32_t gid);
 const char *test_gids_text(const struct da_view *view, const char *name);
+
+/* Raises the counter, so that everybody maps the files anew. */
+void test_database_raise(const struct da_paths *paths);
 
 #endif

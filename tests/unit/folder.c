@@ -20,9 +20,15 @@ path(struct test_folder *folder, size_t i, const char *name)
 void
 test_folder_init(struct test_folder *folder)
 {
+	test_folder_init_in(folder, "/tmp");
+}
+
+void
+test_folder_init_in(struct test_folder *folder, const char *parent)
+{
 	memset(folder, 0, sizeof(*folder));
-	(void)snprintf(
-	    folder->root, sizeof(folder->root), "/tmp/devauth-unit-XXXXXX");
+	(void)snprintf(folder->root, sizeof(folder->root),
+	    "%s/devauth-unit-XXXXXX", parent);
 	assert_non_null(mkdtemp(folder->root));
 	folder->paths = (struct da_paths){
 	    .config_file = path(folder, 0, "devauth.conf"),

@@ -14,6 +14,7 @@ struct test_folder {
 
 /* Makes and removes it; fails the test when that does not work. */
 void test_folder_init(struct test_folder *folder);
+void test_folder_init_in(struct test_folder *folder, const char *parent);
 void test_folder_done(struct test_folder *folder);
 
 /* Writes root/name with that mode. */

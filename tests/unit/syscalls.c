@@ -19,12 +19,17 @@
 #include "core/attr.h"
 #include "unit.h"
 
-#define NOT_YET (-1)
+#define NOT_YET (-2)
 
-/* From here on the parent is asked; the end needs no permission. Says through
- * shared memory where the descriptor is that the parent has to take. */
+/* What parent and child tell each other where system calls are not possible. */
+struct shared {
+	volatile int listener; /* of the child; the parent takes it */
+	volatile bool taken;
+};
+
+/* From here on the parent is asked; the end needs no permission. */
 static void
-submit(volatile int *listener)
+submit(struct shared *shared)
 {
 	struct sock_filter code[] = {
 	    BPF_STMT(
@@ -37,8 +42,10 @@ submit(volatile int *listener)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		_exit(99);
-	*listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	shared->listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	while (!shared->taken)
+		;
 }
 
 /* Does half of a child's write() in its place. */
@@ -110,33 +117,34 @@ int
 test_syscalls_run(
     int (*child)(void *), void *argument, test_judge *judge, void *context)
 {
-	volatile int *remote = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared = mmap(NULL, sizeof(*shared),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int pidfd, listener, status;
 	unsigned index = 0;
 	pid_t pid;
 
-	assert_true(remote != MAP_FAILED);
-	*remote = NOT_YET;
+	assert_true(shared != MAP_FAILED);
+	shared->listener = NOT_YET;
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		submit(remote);
+		submit(shared);
 		(void)syscall(SYS_exit_group, child(argument));
 	}
-	while (*remote == NOT_YET)
+	while (shared->listener == NOT_YET)
 		(void)usleep(20);
-	assert_true(*remote >= 0);
+	assert_true(shared->listener >= 0);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	assert_true(pidfd >= 0);
-	listener = (int)syscall(SYS_pidfd_getfd, pidfd, *remote, 0);
+	listener = (int)syscall(SYS_pidfd_getfd, pidfd, shared->listener, 0);
 	assert_true(listener >= 0);
+	shared->taken = true;
 	while (serve(listener, pidfd, index, judge, context))
 		index++;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	(void)close(listener);
 	(void)close(pidfd);
-	(void)munmap((void *)(uintptr_t)remote, sizeof(int));
+	(void)munmap(shared, sizeof(*shared));
 	return status;
 }
 

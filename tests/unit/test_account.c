@@ -110,6 +110,7 @@ static const struct da_account_policy open_policy = {
 
 /* --- names and numbers --- */
 
+/* N12, S7. */
 static void
 test_names(void **state)
 {
@@ -142,6 +143,7 @@ test_names(void **state)
 	free(long_name);
 }
 
+/* N7. */
 static void
 test_ids(void **state)
 {
@@ -310,6 +312,7 @@ test_buffer_sizes(void **state)
 	}
 }
 
+/* S9, N7: refused before anything is written. */
 static void
 test_entries_are_checked(void **state)
 {
@@ -361,6 +364,7 @@ test_entries_are_checked(void **state)
 	assert_int_equal(find("bob", false, NULL), DA_E_ABSENT);
 }
 
+/* N5, N8: the second is refused, the first unchanged. */
 static void
 test_collisions(void **state)
 {
@@ -414,6 +418,7 @@ test_collisions(void **state)
 	assert_string_equal(account.home, "/home/somebody");
 }
 
+/* N8: what was freed is not given to anybody else. */
 static void
 test_removal(void **state)
 {
@@ -1071,6 +1076,7 @@ test_writer_refuses_damage(void **state)
 	free(image);
 }
 
+/* S5. */
 static void
 test_untrusted_files(void **state)
 {

@@ -325,6 +325,7 @@ test_private_group(void **state)
 	assert_string_equal(group.gr_name, "alice");
 }
 
+/* S7. */
 static void
 test_nobody(void **state)
 {

@@ -513,6 +513,7 @@ run_host(const struct target *target, int count, char **arguments)
 	int code;
 
 	(void)umask(027);
+	handle(SIGPIPE, SIG_DFL); /* python's children come with it ignored */
 	if (strcmp(kind, "ignore") == 0)
 		handle(SIGCHLD, SIG_IGN);
 	else if (strcmp(kind, "reaper") == 0)

@@ -510,8 +510,11 @@ def test_E11_signals_of_the_caller(host, idp, build, stack):  # noqa: F811
 
 def test_E11_broker_gone_with_default_sigpipe(host, build, stack):  # noqa: F811
     """A write to nobody must not end the host program."""
-    broker(host, "")
-    lines = drive(host, build, "host", "alice", "default")
+    host.write(BROKER, "#!/bin/sh\n", 0o755)
+    lines = drive(host, build, "host", "alice", "default", prefix=(
+        "strace", "-qq", "-o", TRACE, "-e", "trace=sendto", "-e",
+        "inject=sendto:delay_enter=1000000"))
+    assert "EPIPE" in host.read(TRACE)
     assert codes(lines) == [("auth", AUTHINFO_UNAVAIL)]
     assert [line for line in lines if line.startswith("changed")] == []
 

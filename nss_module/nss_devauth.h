@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "account/view.h"
+#include "account/snapshot.h"
 #include "core/attr.h"
 #include "core/err.h"
 
@@ -76,8 +76,8 @@ da_nss_behind_passwd(char *buffer, size_t *size)
 }
 
 /*
- * Where getpwent() or getgrent() of this process is: a view of its own, held
- * from the first entry to the end, so that one listing shows one state. The
+ * Where getpwent() or getgrent() of this process is: a snapshot, held from the
+ * first entry to the end, so that one listing shows one state. The
  * flag keeps threads apart; it is not a mutex because in the child of a fork
  * nobody would ever unlock that.
  */
@@ -85,7 +85,7 @@ struct da_nss_cursor {
 	bool busy; /* atomic */
 	bool open;
 	bool denied; /* the policy says that nobody may list */
-	struct da_view view;
+	struct da_snapshot snapshot;
 	uint64_t position;
 };
 
@@ -94,8 +94,8 @@ struct da_nss_cursor {
 enum da_err da_nss_cursor_take(struct da_nss_cursor *cursor) DA_MUST_CHECK;
 void da_nss_cursor_give(struct da_nss_cursor *cursor);
 
-/* Opens the view of a taken cursor unless it is open. DA_E_ABSENT also when
- * nobody may list. */
+/* Acquires the snapshot of a taken cursor unless it is open. DA_E_ABSENT also
+ * when nobody may list. */
 enum da_err da_nss_cursor_open(struct da_nss_cursor *cursor) DA_MUST_CHECK;
 
 /* Back to before the first entry. */

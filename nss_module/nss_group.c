@@ -60,7 +60,7 @@ _nss_devauth_getgrnam_r(const char *name, struct group *result, char *buffer,
     size_t size, int *errnop)
 {
 	int saved = errno;
-	struct da_snapshot snapshot;
+	DA_UNSET struct da_snapshot snapshot;
 	struct da_group group;
 	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
@@ -82,7 +82,7 @@ _nss_devauth_getgrgid_r(
     gid_t gid, struct group *result, char *buffer, size_t size, int *errnop)
 {
 	int saved = errno;
-	struct da_snapshot snapshot;
+	DA_UNSET struct da_snapshot snapshot;
 	struct da_group group;
 	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
@@ -151,7 +151,7 @@ append_gids(const struct da_view *view, const char *user, gid_t primary,
 	uint32_t gid;
 
 	da_reader_find_gids(view, user, &gids);
-	while (da_reader_next_gid(view, user, &gids, &gid)) {
+	while (da_reader_next_gid(view, &gids, &gid)) {
 		enum da_err err;
 
 		result = DA_OK;
@@ -173,7 +173,7 @@ _nss_devauth_initgroups_dyn(const char *user, gid_t group, long int *start,
 {
 	const struct gid_list list = {start, size, groupsp, limit};
 	int saved = errno;
-	struct da_snapshot snapshot;
+	DA_UNSET struct da_snapshot snapshot;
 	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
 
 	if (err != DA_OK)
@@ -210,7 +210,7 @@ _nss_devauth_getgrent_r(
 	err = da_nss_cursor_open(&cursor);
 	if (err == DA_OK)
 		err = da_reader_next_group(
-		    &cursor.view, &cursor.position, rest, size, &group);
+		    cursor.snapshot.view, &cursor.position, rest, size, &group);
 	da_nss_cursor_give(&cursor);
 	if (err == DA_OK)
 		fill(result, buffer, &group);

@@ -39,7 +39,7 @@ _nss_devauth_getpwnam_r(const char *name, struct passwd *result, char *buffer,
     size_t size, int *errnop)
 {
 	int saved = errno;
-	struct da_snapshot snapshot;
+	DA_UNSET struct da_snapshot snapshot;
 	struct da_account account;
 	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
@@ -61,7 +61,7 @@ _nss_devauth_getpwuid_r(
     uid_t uid, struct passwd *result, char *buffer, size_t size, int *errnop)
 {
 	int saved = errno;
-	struct da_snapshot snapshot;
+	DA_UNSET struct da_snapshot snapshot;
 	struct da_account account;
 	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum da_err err = da_snapshot_acquire(&da_paths, &snapshot);
@@ -104,8 +104,8 @@ _nss_devauth_getpwent_r(
 		return da_nss_status(err, saved, errnop);
 	err = da_nss_cursor_open(&cursor);
 	if (err == DA_OK)
-		err = da_reader_next_person(
-		    &cursor.view, &cursor.position, rest, size, &account);
+		err = da_reader_next_person(cursor.snapshot.view,
+		    &cursor.position, rest, size, &account);
 	da_nss_cursor_give(&cursor);
 	if (err == DA_OK)
 		fill(result, buffer, &account);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -34,6 +35,11 @@
  * people. */
 #define LOCK_TIMEOUT_MS 3000
 #define LOCK_PAUSE_NS 5000000
+
+/* Slots of an index: up to 32 kB there may be more than needed; and as many as
+ * the largest file could have records, twice. */
+#define SLOTS_FREELY 4096u
+#define SLOTS_MAX (1u << 29)
 
 static enum da_err
 take_lock(struct da_build *build, struct da_diag *diag)
@@ -200,24 +206,117 @@ put(struct da_build *build, const void *key, size_t key_len, const void *value,
 	return DA_OK;
 }
 
-/* Writes a p or g record and the one that finds it by number, which comes first
- * so that a lookup finds both in one line of the cache. */
-static enum da_err
-put_numbered(struct da_build *build, const struct da_cell *cell,
-    enum da_format_kind kind, uint32_t id)
-{
-	uint8_t key[5], value[4];
-	enum da_err err;
+/* What an index will hold. */
+struct da_build_index {
+	size_t count;
+	size_t room;
 
-	key[0] = (uint8_t)kind;
-	da_format_put_u32(key + 1, id);
-	da_format_put_u32(value,
-	    (uint32_t)(build->position + DA_FORMAT_CELL_HEAD + sizeof(key) +
-		sizeof(value)));
-	err = put(build, key, sizeof(key), value, sizeof(value));
+	struct da_build_entry {
+		uint32_t hash;
+		uint32_t key;
+		uint32_t position;
+	} entries[];
+};
+
+static enum da_err
+note(struct da_build_index **index, uint32_t hash, uint32_t key,
+    uint64_t position)
+{
+	struct da_build_index *old = *index;
+	size_t count = old == NULL ? 0 : old->count;
+
+	if (old == NULL || count == old->room) {
+		size_t room = 2 * count + 64;
+
+		old =
+		    realloc(old, sizeof(*old) + room * sizeof(old->entries[0]));
+		if (old == NULL)
+			return DA_E_NOMEM;
+		*index = old;
+		old->room = room;
+	}
+	old->entries[count] =
+	    (struct da_build_entry){hash, key, (uint32_t)position};
+	old->count = count + 1;
+	return DA_OK;
+}
+
+/* Writes a record that is found by its name. */
+static enum da_err
+put_named(struct da_build *build, const struct da_cell *cell)
+{
+	uint64_t hash = da_format_hash_name(cell->key + 1, cell->key_len - 1);
+	enum da_err err = note(&build->names, (uint32_t)(hash >> 32),
+	    (uint32_t)hash, build->position);
+
 	if (err == DA_OK)
 		err = put(build, cell->key, cell->key_len, cell->value,
 		    cell->value_len);
+	return err;
+}
+
+/* The same of one that is found by a number as well. */
+static enum da_err
+put_numbered(struct da_build *build, const struct da_cell *cell, uint32_t id)
+{
+	enum da_err err =
+	    note(&build->ids, da_format_hash_id(id), id, build->position);
+
+	return err == DA_OK ? put_named(build, cell) : err;
+}
+
+static void
+fill_slots(const struct da_build_index *index, uint8_t *table, uint32_t slots)
+{
+	for (size_t i = 0; index != NULL && i < index->count; i++) {
+		const struct da_build_entry *entry = &index->entries[i];
+		uint32_t at = da_format_slot(entry->hash, slots);
+		uint8_t *slot = table + (size_t)at * DA_INDEX_SLOT;
+
+		while (da_format_get_u32(slot + 4) != 0) {
+			at = (at + 1) & (slots - 1);
+			slot = table + (size_t)at * DA_INDEX_SLOT;
+		}
+		da_format_put_u32(slot, entry->key);
+		da_format_put_u32(slot + 4, entry->position);
+	}
+}
+
+/* Half of the slots stay free; more where they are few and stay in the cache: a
+ * search that ends at once is one that the processor foresees. */
+static uint32_t
+choose_slots(const struct da_build_index *index)
+{
+	size_t count = index == NULL ? 0 : index->count;
+	uint32_t slots = 2;
+
+	while ((slots < 2 * count && slots < SLOTS_MAX) ||
+	    (slots < 8 * count && slots < SLOTS_FREELY))
+		slots *= 2;
+	return slots;
+}
+
+/* Writes an index; the header learns where it is. */
+static enum da_err
+put_index(struct da_build *build, enum da_format_kind kind,
+    const struct da_build_index *index, uint8_t *ret)
+{
+	const uint8_t key = (uint8_t)kind;
+	const size_t start =
+	    build->position + DA_FORMAT_CELL_HEAD + sizeof(key);
+	const size_t gap = -start % DA_INDEX_SLOT;
+	const uint32_t slots = choose_slots(index);
+	const size_t size = gap + (size_t)slots * DA_INDEX_SLOT;
+	uint8_t *value = calloc(1, size);
+	enum da_err err;
+
+	if (value == NULL)
+		return DA_E_NOMEM;
+	fill_slots(index, value + gap, slots);
+	da_format_put_u32(ret, (uint32_t)(start + gap));
+	da_format_put_u32(ret + 4, slots);
+	err = put(build, &key, sizeof(key), value, size);
+	free(value);
 	return err;
 }
 
@@ -225,7 +324,7 @@ enum da_err
 da_build_begin(struct da_build *build, struct da_diag *diag)
 {
 	const uint8_t key = DA_KIND_FORMAT;
-	uint8_t header[DA_FORMAT_HEADER_LEN];
+	uint8_t header[DA_FORMAT_HEADER_LEN] = {0};
 
 	if (unlinkat(build->dir, TEMP_NAME, 0) != 0 && errno != ENOENT) {
 		da_diag_set(diag, "%s: cannot remove: %m", TEMP_NAME);
@@ -241,7 +340,7 @@ da_build_begin(struct da_build *build, struct da_diag *diag)
 	build->position = DA_FORMAT_TABLES_SIZE;
 	build->generation = newest(&build->view) + 1;
 	memcpy(header, DA_FORMAT_MAGIC, DA_FORMAT_MAGIC_LEN);
-	da_format_put_u64(header + DA_FORMAT_MAGIC_LEN, build->generation);
+	da_format_put_u64(header + DA_HEADER_GENERATION, build->generation);
 	return put(build, &key, 1, header, sizeof(header));
 }
 
@@ -253,24 +352,44 @@ da_build_put_cell(struct da_build *build, const struct da_cell *cell)
 
 	switch (cell->key[0]) {
 	case DA_KIND_FORMAT:
-	case DA_KIND_UID:
-	case DA_KIND_GID:
+	case DA_KIND_IDS:
+	case DA_KIND_NAMES:
 		return DA_OK;
 	case DA_KIND_PERSON:
 		if (!da_record_read_person(cell, &person))
 			return DA_E_RANGE;
 		if (person.renamed) /* its uid leads to the new name */
-			return put(build, cell->key, cell->key_len, cell->value,
-			    cell->value_len);
-		return put_numbered(build, cell, DA_KIND_UID, person.uid);
+			return put_named(build, cell);
+		return put_numbered(build, cell, person.uid);
 	case DA_KIND_GROUP:
-		if (!da_record_read_group(cell, &group))
+		if (!da_record_read_group(cell, &group) ||
+		    !da_record_has_members(&group))
 			return DA_E_RANGE;
-		return put_numbered(build, cell, DA_KIND_GID, group.gid);
+		return put_numbered(build, cell, group.gid);
+	case DA_KIND_GROUPS_OF:
+		return put_named(build, cell);
 	default:
 		return put(build, cell->key, cell->key_len, cell->value,
 		    cell->value_len);
 	}
+}
+
+/* Completes the file: the indexes, cdb's tables, the header. */
+static bool
+finish(struct da_build *build)
+{
+	const off_t header =
+	    DA_FORMAT_TABLES_SIZE + DA_FORMAT_CELL_HEAD + 1 + DA_HEADER_IDS;
+	uint8_t where[DA_FORMAT_HEADER_LEN - DA_HEADER_IDS];
+	bool written =
+	    put_index(build, DA_KIND_IDS, build->ids, where) == DA_OK &&
+	    put_index(build, DA_KIND_NAMES, build->names,
+		where + DA_HEADER_NAMES - DA_HEADER_IDS) == DA_OK;
+
+	/* Also frees what it has allocated. */
+	return cdb_make_finish(&build->make) == 0 && written &&
+	    pwrite(build->file, where, sizeof(where), header) ==
+	    (ssize_t)sizeof(where);
 }
 
 enum da_err
@@ -282,8 +401,8 @@ da_build_commit(struct da_build *build, struct da_diag *diag)
 	if (!build->begun)
 		return DA_E_BUG;
 	build->begun = false;
-	if (cdb_make_finish(&build->make) != 0 ||
-	    fchmod(build->file, 0644) != 0 || fsync(build->file) != 0 ||
+	if (!finish(build) || fchmod(build->file, 0644) != 0 ||
+	    fsync(build->file) != 0 ||
 	    renameat(build->dir, TEMP_NAME, build->dir, build->name) != 0) {
 		int saved = errno;
 
@@ -314,6 +433,9 @@ da_build_done(struct da_build *build)
 		(void)cdb_make_finish(&build->make);
 		(void)unlinkat(build->dir, TEMP_NAME, 0);
 	}
+	free(build->ids);
+	free(build->names);
+	build->ids = build->names = NULL;
 	da_file_closep(&build->file);
 	da_view_close(&build->view);
 	da_file_closep(&build->lock);

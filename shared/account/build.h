@@ -18,6 +18,7 @@
 #include "core/err.h"
 
 struct da_paths;
+struct da_build_index;
 
 struct da_build {
 	const struct da_paths *paths;
@@ -25,6 +26,8 @@ struct da_build {
 	struct da_view view; /* what stands, under the lock */
 	uint64_t generation; /* what the new file will be */
 	uint64_t position;   /* of the next record */
+	struct da_build_index *ids;
+	struct da_build_index *names;
 	int dir;
 	int lock;
 	int file;

@@ -42,7 +42,7 @@ da_compose_person(
 	size_t home_len = strnlen(person->home, DA_PATH_MAX + 1);
 	size_t shell_len = strnlen(person->shell, DA_PATH_MAX + 1);
 	struct da_cell cell = {.value = value};
-	uint8_t *at = value + DA_PERSON_HEAD;
+	uint8_t *at = value + 1;
 
 	if (!make_key(key, DA_KIND_PERSON, person->name, &cell) ||
 	    gecos_len > DA_GECOS_MAX ||
@@ -50,17 +50,17 @@ da_compose_person(
 	    !da_record_is_path(person->home, home_len) ||
 	    !da_record_is_path(person->shell, shell_len))
 		return DA_E_RANGE;
-	da_format_put_u32(value + DA_PERSON_UID, person->uid);
-	da_format_put_u32(value + DA_PERSON_GID, person->gid);
-	da_format_put_u16(value + DA_PERSON_GECOS_LEN, (uint16_t)gecos_len);
-	da_format_put_u16(value + DA_PERSON_HOME_LEN, (uint16_t)home_len);
-	da_format_put_u16(value + DA_PERSON_SHELL_LEN, (uint16_t)shell_len);
-	value[DA_PERSON_FLAGS] = (person->removed ? DA_FLAG_REMOVED : 0) |
-	    (person->renamed ? DA_FLAG_RENAMED : 0);
 	at = add_text(at, person->gecos, gecos_len);
 	at = add_text(at, person->home, home_len);
 	at = add_text(at, person->shell, shell_len);
-	cell.value_len = (uint32_t)(at - value);
+	da_format_put_u32(at + DA_PERSON_UID, person->uid);
+	da_format_put_u32(at + DA_PERSON_GID, person->gid);
+	da_format_put_u16(at + DA_PERSON_GECOS_LEN, (uint16_t)gecos_len);
+	da_format_put_u16(at + DA_PERSON_HOME_LEN, (uint16_t)home_len);
+	da_format_put_u16(at + DA_PERSON_SHELL_LEN, (uint16_t)shell_len);
+	at[DA_PERSON_FLAGS] = (person->removed ? DA_FLAG_REMOVED : 0) |
+	    (person->renamed ? DA_FLAG_RENAMED : 0);
+	cell.value_len = (uint32_t)(at - value + DA_PERSON_HEAD);
 	return da_build_put_cell(build, &cell);
 }
 

@@ -15,8 +15,16 @@
 #include "core/attr.h"
 #include "core/err.h"
 
+/* The slots of an i or n record. */
+struct da_database_index {
+	const uint8_t *slots;
+	uint32_t count; /* 0: nothing is found */
+};
+
 struct da_database {
 	const uint8_t *bytes; /* NULL: no such file, nothing is found */
+	struct da_database_index ids;
+	struct da_database_index names;
 	uint32_t size;
 	uint32_t data_end;
 	uint64_t generation; /* what the file was written as */
@@ -48,6 +56,11 @@ da_database_map(int dirfd, const char *name, uid_t owner, size_t size_min,
 enum da_err da_database_open(int dirfd, const char *name, uid_t owner,
     struct da_database *ret) DA_MUST_CHECK;
 
+/* The database in these bytes, which the caller owns. False when it is none of
+ * ours. */
+bool
+da_database_read(const uint8_t *bytes, uint32_t size, struct da_database *ret);
+
 /* Unmaps. A zeroed database is fine. errno is kept. */
 void da_database_close(struct da_database *database);
 
@@ -56,9 +69,35 @@ bool
 da_database_find(const struct da_database *database, enum da_format_kind kind,
     const void *rest, size_t len, struct da_cell *ret);
 
-/* Finds the p or g record that the u or i record of this number points at. */
+/* A name, hashed once for all the lookups of an answer. */
+struct da_database_name {
+	const char *text;
+	size_t len;
+	uint64_t hash;
+};
+
+static inline struct da_database_name
+da_database_hash_name(const char *name, size_t len)
+{
+	return (struct da_database_name){
+	    .text = name, .len = len, .hash = da_format_hash_name(name, len)};
+}
+
+/* Finds the p, g or m record with this name. */
+bool da_database_find_name(const struct da_database *database,
+    enum da_format_kind kind, const struct da_database_name *name,
+    struct da_cell *ret);
+
+/* Whether there is a p or a g record with this name. */
+bool da_database_has_name(
+    const struct da_database *database, const struct da_database_name *name);
+
+/* Finds the record of this kind, p or g, that has the number. */
 bool da_database_find_id(const struct da_database *database,
     enum da_format_kind kind, uint32_t id, struct da_cell *ret);
+
+/* Whether any record has the number. */
+bool da_database_has_id(const struct da_database *database, uint32_t id);
 
 /* Whether a person or a group in it, removed ones included, has the name or the
  * number. */

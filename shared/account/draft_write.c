@@ -115,7 +115,7 @@ collect_moves(struct da_draft *draft, struct moves *moves, struct da_diag *diag)
 
 		if (i > 0 && moves->list[i].gid == moves->list[i - 1].gid)
 			continue;
-		if (da_database_find_id(&draft->view->accounts, DA_KIND_GID,
+		if (da_database_find_id(&draft->view->accounts, DA_KIND_GROUP,
 			moves->list[i].gid, &cell) &&
 		    da_account_name_is_wellformed(
 			(const char *)cell.key + 1, cell.key_len - 1))

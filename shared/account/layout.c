@@ -11,13 +11,12 @@ enum da_err
 da_layout_person(const struct da_record_person *person, char *buffer,
     size_t size, struct da_account *ret)
 {
+	size_t len = (size_t)person->name_len + 1 + person->text_len;
 	char *at = buffer + person->name_len + 1;
 
-	if ((size_t)person->name_len + 1 + person->text_len > size)
+	if (len > size)
 		return DA_E_RANGE;
-	memcpy(buffer, person->name, person->name_len);
-	at[-1] = '\0';
-	memcpy(at, person->text, person->text_len);
+	memcpy(buffer, person->name, len);
 	ret->uid = person->uid;
 	ret->gid = person->gid;
 	ret->name = buffer;
@@ -47,23 +46,59 @@ pack(struct packer *packer, size_t len)
 	return piece;
 }
 
-/* Copies the members of one record and points at each. */
+#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Adds up the lengths of names, eight at a time: in pairs, then all four pairs.
+ * 0 when one is no length of a name. */
+static uint64_t
+sum_lens(const uint8_t *at, uint32_t count)
+{
+	const uint64_t low = UINT64_C(0x00ff00ff00ff00ff);
+	uint64_t sum = 0, wrong = 0;
+
+	for (; count >= 8; count -= 8, at += 8) {
+		const uint64_t eight = da_format_get_u64(at);
+		const uint64_t pairs = (eight & low) + (eight >> 8 & low);
+
+		/* High bits: too long, longer still, zero. */
+		wrong |= (eight + ALL(0x7f - DA_USER_MAX)) | eight |
+		    ~(eight + ALL(0x7f));
+		sum += pairs * UINT64_C(0x0001000100010001) >> 48;
+	}
+	for (; count > 0; count--, at++) {
+		if (*at == 0 || *at > DA_USER_MAX)
+			return 0;
+		sum += *at;
+	}
+	return (wrong & ALL(0x80)) == 0 ? sum : 0;
+}
+
+/* Copies the members of one record and points at each. With the right sum of
+ * their lengths no pointer leaves the text. */
 static enum da_err
 give_members(const struct da_record_group *group, struct packer *packer,
     struct da_group *ret)
 {
-	char *text = pack(packer, group->members_len);
+	char *text, **members = ret->members;
+	char behind = '\0';
 
+	if (sum_lens(group->lens, group->count) + group->count !=
+	    group->members_len)
+		return DA_E_ABSENT;
+	text = pack(packer, group->members_len);
 	if (text == NULL)
 		return DA_E_RANGE;
 	if (group->members_len > 0)
 		memcpy(text, group->members, group->members_len);
 	for (uint32_t i = 0; i < group->count; i++) {
-		ret->members[i] = text;
-		text += group->lens[i] + 1;
+		size_t len = group->lens[i];
+
+		members[i] = text;
+		behind |= text[len];
+		text += len + 1;
 	}
-	ret->members[group->count] = NULL;
-	return DA_OK;
+	members[group->count] = NULL;
+	return behind == '\0' ? DA_OK : DA_E_ABSENT;
 }
 
 /* Merges the members of two records, both in strcmp() order. */
@@ -76,6 +111,8 @@ merge_members(const struct da_layout_group *found, struct packer *packer,
 	uint32_t done[2] = {0, 0};
 	size_t count = 0;
 
+	if (!da_record_has_members(&found->group))
+		return DA_E_ABSENT;
 	while (done[0] < from[0]->count || done[1] < from[1]->count) {
 		int side, order;
 		size_t len;

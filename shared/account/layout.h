@@ -9,7 +9,8 @@
 #include "account/reader.h"
 #include "account/record.h"
 
-/* A group of one database and what the other adds; more.count may be 0. */
+/* A group of one database and what the other adds; more.count may be 0. The
+ * members of "more" have been looked at. */
 struct da_layout_group {
 	struct da_record_group group;
 	struct da_record_group more;
@@ -18,6 +19,7 @@ struct da_layout_group {
 enum da_err da_layout_person(const struct da_record_person *person,
     char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
 
+/* DA_E_ABSENT also when the members are not what the record says. */
 enum da_err da_layout_group(const struct da_layout_group *found, char *buffer,
     size_t size, struct da_group *ret) DA_MUST_CHECK;
 

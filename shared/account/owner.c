@@ -63,8 +63,8 @@ check_database(const struct da_database *db, const char *file, const char *name,
 		    file);
 		return DA_E_COLLISION;
 	}
-	if (da_database_find_id(db, DA_KIND_UID, id, &cell) ||
-	    da_database_find_id(db, DA_KIND_GID, id, &cell)) {
+	if (da_database_find_id(db, DA_KIND_PERSON, id, &cell) ||
+	    da_database_find_id(db, DA_KIND_GROUP, id, &cell)) {
 		da_diag_set(diag,
 		    "the number %u of %s belongs to %.*s in %s; give "
 		    "one of them another with \"devauth accounts add\"",

@@ -25,14 +25,28 @@ is_hidden_gid(const struct da_view *view, uint32_t gid)
 	struct da_cell cell, other;
 	struct da_record_group group;
 
-	if (da_database_find_id(&view->accounts, DA_KIND_UID, gid, &cell))
+	if (!da_database_has_id(&view->accounts, gid))
+		return false;
+	if (da_database_find_id(&view->accounts, DA_KIND_PERSON, gid, &cell))
 		return true;
-	if (!da_database_find_id(&view->accounts, DA_KIND_GID, gid, &cell))
+	if (!da_database_find_id(&view->accounts, DA_KIND_GROUP, gid, &cell))
 		return false;
 	return !da_record_read_group(&cell, &group) || group.removed ||
-	    !da_database_find_id(&view->directory, DA_KIND_GID, gid, &other) ||
+	    !da_database_find_id(
+		&view->directory, DA_KIND_GROUP, gid, &other) ||
 	    other.key_len != cell.key_len ||
 	    memcmp(other.key, cell.key, cell.key_len) != 0;
+}
+
+/* Whether accounts.cdb hides somebody of directory.cdb: it knows the name or a
+ * number. */
+static bool
+is_hidden(const struct da_view *view, const struct da_database_name *name,
+    const struct da_record_person *person)
+{
+	return da_database_has_id(&view->accounts, person->uid) ||
+	    da_database_has_name(&view->accounts, name) ||
+	    (person->gid != person->uid && is_hidden_gid(view, person->gid));
 }
 
 /* Whether somebody whom a database has is to be seen. */
@@ -40,13 +54,14 @@ static bool
 is_visible(const struct da_view *view, const struct da_database *db,
     const struct da_record_person *ret)
 {
+	struct da_database_name name;
+
 	if (ret->removed)
 		return false;
 	if (db == &view->accounts)
 		return true;
-	return !da_database_knows(
-		   &view->accounts, ret->name, ret->name_len, ret->uid) &&
-	    (ret->gid == ret->uid || !is_hidden_gid(view, ret->gid));
+	name = da_database_hash_name(ret->name, ret->name_len);
+	return !is_hidden(view, &name, ret);
 }
 
 static bool
@@ -57,19 +72,17 @@ read_person(const struct da_view *view, const struct da_database *db,
 }
 
 static bool
-find_person(const struct da_view *view, const char *name, size_t len,
+find_person(const struct da_view *view, const struct da_database_name *name,
     struct da_record_person *ret)
 {
-	const struct da_database *db = &view->accounts;
 	struct da_cell cell;
 
-	if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell)) {
-		db = &view->directory;
-		if (!da_database_find(db, DA_KIND_PERSON, name, len, &cell))
-			return false;
-	}
-	return da_record_read_named_person(&cell, ret) &&
-	    is_visible(view, db, ret);
+	if (da_database_find_name(&view->accounts, DA_KIND_PERSON, name, &cell))
+		return da_record_read_named_person(&cell, ret) && !ret->removed;
+	return da_database_find_name(
+		   &view->directory, DA_KIND_PERSON, name, &cell) &&
+	    da_record_read_named_person(&cell, ret) && !ret->removed &&
+	    !is_hidden(view, name, ret);
 }
 
 static bool
@@ -80,11 +93,11 @@ find_uid(const struct da_view *view, uint32_t uid, struct da_record_person *ret)
 
 	if (!da_account_id_is_usable(uid))
 		return false;
-	if (!da_database_find_id(db, DA_KIND_UID, uid, &cell)) {
+	/* What accounts.cdb has with this number hides the directory. */
+	if (!da_database_has_id(db, uid))
 		db = &view->directory;
-		if (!da_database_find_id(db, DA_KIND_UID, uid, &cell))
-			return false;
-	}
+	if (!da_database_find_id(db, DA_KIND_PERSON, uid, &cell))
+		return false;
 	return read_person(view, db, &cell, ret) && ret->uid == uid;
 }
 
@@ -92,10 +105,14 @@ enum da_err
 da_reader_find_name(const struct da_view *view, const char *name, char *buffer,
     size_t size, struct da_account *ret)
 {
+	struct da_database_name hashed;
 	struct da_record_person person;
 	size_t len = da_account_name_measure(name);
 
-	if (len == 0 || !find_person(view, name, len, &person))
+	if (len == 0)
+		return DA_E_ABSENT;
+	hashed = da_database_hash_name(name, len);
+	if (!find_person(view, &hashed, &person))
 		return DA_E_ABSENT;
 	return da_layout_person(&person, buffer, size, ret);
 }
@@ -126,7 +143,8 @@ read_accounts_group(const struct da_view *view, const struct da_cell *cell,
 	if (da_database_find(&view->directory, DA_KIND_GROUP, ret->group.name,
 		ret->group.name_len, &more) &&
 	    (!da_record_read_group(&more, &ret->more) || ret->more.removed ||
-		ret->more.gid != ret->group.gid))
+		ret->more.gid != ret->group.gid ||
+		!da_record_has_members(&ret->more)))
 		ret->more = (struct da_record_group){0};
 	return true;
 }
@@ -162,11 +180,10 @@ read_private_group(const struct da_view *view, const struct da_database *db,
 	*ret_private = !good || person.gid == person.uid;
 	if (!good || !*ret_private || !is_visible(view, db, &person))
 		return false;
-	*ret = (struct da_layout_group){
-	    .group = {.name = person.name,
-		.name_len = person.name_len,
-		.gid = person.gid},
-	};
+	ret->more.count = 0;
+	ret->group = (struct da_record_group){.name = person.name,
+	    .name_len = person.name_len,
+	    .gid = person.gid};
 	return true;
 }
 
@@ -174,50 +191,53 @@ read_private_group(const struct da_view *view, const struct da_database *db,
  * looked for first. *ret_known tells whether it has the name at all. */
 static bool
 find_group_in(const struct da_view *view, const struct da_database *db,
-    const char *name, size_t len, bool *ret_known, struct da_layout_group *ret)
+    const struct da_database_name *name, bool *ret_known,
+    struct da_layout_group *ret)
 {
 	struct da_cell cell;
 	bool found;
 
-	if (da_database_find(db, DA_KIND_PERSON, name, len, &cell)) {
+	if (da_database_find_name(db, DA_KIND_PERSON, name, &cell)) {
 		found = read_private_group(view, db, &cell, ret_known, ret);
 		if (*ret_known)
 			return found;
 	}
-	*ret_known = da_database_find(db, DA_KIND_GROUP, name, len, &cell);
+	*ret_known = da_database_find_name(db, DA_KIND_GROUP, name, &cell);
 	return *ret_known && read_shared_group(view, db, &cell, ret);
 }
 
 static bool
 find_gid_in(const struct da_view *view, const struct da_database *db,
-    uint32_t gid, bool *ret_known, struct da_layout_group *ret)
+    uint32_t gid, struct da_layout_group *ret)
 {
 	struct da_cell cell;
-	bool found;
+	bool found, private;
 
-	if (da_database_find_id(db, DA_KIND_UID, gid, &cell)) {
-		found = read_private_group(view, db, &cell, ret_known, ret);
-		if (*ret_known)
+	if (da_database_find_id(db, DA_KIND_PERSON, gid, &cell)) {
+		found = read_private_group(view, db, &cell, &private, ret);
+		if (private)
 			return found;
 	}
-	*ret_known = da_database_find_id(db, DA_KIND_GID, gid, &cell);
-	return *ret_known && read_shared_group(view, db, &cell, ret);
+	return da_database_find_id(db, DA_KIND_GROUP, gid, &cell) &&
+	    read_shared_group(view, db, &cell, ret);
 }
 
 enum da_err
 da_reader_find_group(const struct da_view *view, const char *name, char *buffer,
     size_t size, struct da_group *ret)
 {
-	struct da_layout_group found;
+	struct da_database_name hashed;
+	DA_UNSET struct da_layout_group found;
 	size_t len = da_account_name_measure(name);
 	bool known;
 
 	if (len == 0)
 		return DA_E_ABSENT;
-	if (!find_group_in(view, &view->accounts, name, len, &known, &found) &&
+	hashed = da_database_hash_name(name, len);
+	if (!find_group_in(view, &view->accounts, &hashed, &known, &found) &&
 	    (known ||
 		!find_group_in(
-		    view, &view->directory, name, len, &known, &found)))
+		    view, &view->directory, &hashed, &known, &found)))
 		return DA_E_ABSENT;
 	return da_layout_group(&found, buffer, size, ret);
 }
@@ -226,14 +246,14 @@ enum da_err
 da_reader_find_gid(const struct da_view *view, uint32_t gid, char *buffer,
     size_t size, struct da_group *ret)
 {
-	struct da_layout_group found;
-	bool known;
+	DA_UNSET struct da_layout_group found;
 
-	if (!da_account_id_is_usable(gid))
-		return DA_E_ABSENT;
-	if (!find_gid_in(view, &view->accounts, gid, &known, &found) &&
-	    (known ||
-		!find_gid_in(view, &view->directory, gid, &known, &found)))
+	/* What accounts.cdb has with this number hides the directory. */
+	if (!da_account_id_is_usable(gid) ||
+	    !find_gid_in(view,
+		da_database_has_id(&view->accounts, gid) ? &view->accounts
+							 : &view->directory,
+		gid, &found))
 		return DA_E_ABSENT;
 	if (found.group.gid != gid)
 		return DA_E_ABSENT;
@@ -243,24 +263,22 @@ da_reader_find_gid(const struct da_view *view, uint32_t gid, char *buffer,
 /* The list of a member in one of the databases. */
 static void
 find_gids(const struct da_view *view, const struct da_database *db,
-    const char *name, struct da_reader_gids *ret)
+    struct da_reader_gids *ret)
 {
-	size_t len = da_account_name_measure(name);
 	struct da_record_person person;
 	struct da_cell cell;
 
 	ret->at = NULL;
 	ret->left = 0;
 	ret->directory = db == &view->directory;
-	if (len == 0 || db->bytes == NULL)
-		return;
 	/* What the directory says of the removed is hidden, too. */
 	if (ret->directory &&
-	    da_database_find(
-		&view->accounts, DA_KIND_PERSON, name, len, &cell) &&
+	    da_database_find_name(
+		&view->accounts, DA_KIND_PERSON, &ret->name, &cell) &&
 	    (!da_record_read_person(&cell, &person) || person.removed))
 		return;
-	if (!da_database_find(db, DA_KIND_GROUPS_OF, name, len, &cell))
+	if (!da_database_find_name(db, DA_KIND_GROUPS_OF, &ret->name, &cell) ||
+	    cell.value_len > 4 * DA_GROUPS_MAX)
 		return;
 	ret->at = cell.value;
 	ret->left = cell.value_len / 4;
@@ -270,7 +288,13 @@ void
 da_reader_find_gids(
     const struct da_view *view, const char *name, struct da_reader_gids *ret)
 {
-	find_gids(view, &view->accounts, name, ret);
+	size_t len = da_account_name_measure(name);
+
+	*ret = (struct da_reader_gids){.directory = true};
+	if (len == 0)
+		return;
+	ret->name = da_database_hash_name(name, len);
+	find_gids(view, &view->accounts, ret);
 }
 
 /* A number of the system's, which only a line in the configuration gives. */
@@ -280,14 +304,15 @@ is_local_group(const struct da_view *view, uint32_t gid)
 	struct da_record_group group;
 	struct da_cell cell;
 
-	return da_database_find_id(&view->accounts, DA_KIND_GID, gid, &cell) &&
+	return da_database_find_id(
+		   &view->accounts, DA_KIND_GROUP, gid, &cell) &&
 	    da_record_read_group(&cell, &group) && group.local &&
 	    !group.removed && group.gid == gid;
 }
 
 bool
-da_reader_next_gid(const struct da_view *view, const char *name,
-    struct da_reader_gids *gids, uint32_t *ret)
+da_reader_next_gid(
+    const struct da_view *view, struct da_reader_gids *gids, uint32_t *ret)
 {
 	for (;;) {
 		uint32_t gid;
@@ -295,7 +320,7 @@ da_reader_next_gid(const struct da_view *view, const char *name,
 		if (gids->left == 0) {
 			if (gids->directory)
 				return false;
-			find_gids(view, &view->directory, name, gids);
+			find_gids(view, &view->directory, gids);
 			continue;
 		}
 		gid = da_format_get_u32(gids->at);
@@ -377,7 +402,7 @@ da_reader_next_group(const struct da_view *view, uint64_t *position,
 
 	while (next_cell(view, &next, &cell)) {
 		const struct da_database *db = database_at(view, next);
-		struct da_layout_group found;
+		DA_UNSET struct da_layout_group found;
 		bool exists, private;
 		enum da_err err;
 
@@ -390,6 +415,8 @@ da_reader_next_group(const struct da_view *view, uint64_t *position,
 		if (!exists)
 			continue;
 		err = da_layout_group(&found, buffer, size, ret);
+		if (err == DA_E_ABSENT)
+			continue;
 		if (err == DA_OK)
 			*position = next;
 		return err;

@@ -36,8 +36,10 @@ enum da_err da_reader_find_gid(const struct da_view *view, uint32_t gid,
     char *buffer, size_t size, struct da_group *ret) DA_MUST_CHECK;
 
 /* The gids of the shared groups that list a member, local people included: find
- * them, then take one after the other until it says false. */
+ * them, then take one after the other until it says false. The name has to stay
+ * where it is until then. */
 struct da_reader_gids {
+	struct da_database_name name;
 	const uint8_t *at;
 	uint32_t left;
 	bool directory;
@@ -45,8 +47,8 @@ struct da_reader_gids {
 
 void da_reader_find_gids(
     const struct da_view *view, const char *name, struct da_reader_gids *ret);
-bool da_reader_next_gid(const struct da_view *view, const char *name,
-    struct da_reader_gids *gids, uint32_t *ret) DA_MUST_CHECK;
+bool da_reader_next_gid(const struct da_view *view, struct da_reader_gids *gids,
+    uint32_t *ret) DA_MUST_CHECK;
 
 /* Everybody, every group; start with the position 0. DA_E_ABSENT after the
  * last. On DA_E_RANGE the position stays. */

@@ -45,18 +45,20 @@ bool
 da_record_read_named_person(
     const struct da_cell *cell, struct da_record_person *ret)
 {
-	const uint8_t *v = cell->value;
 	const char *home, *shell;
+	const uint8_t *v;
 
-	if (cell->key[0] != DA_KIND_PERSON ||
-	    cell->value_len < DA_PERSON_HEAD || v[DA_PERSON_FLAGS + 1] != 0 ||
+	if (cell->key[0] != DA_KIND_PERSON || cell->value_len <= DA_PERSON_HEAD)
+		return false;
+	v = cell->value + cell->value_len - DA_PERSON_HEAD;
+	if (cell->value[0] != '\0' || v[DA_PERSON_FLAGS + 1] != 0 ||
 	    (v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED &&
 		v[DA_PERSON_FLAGS] != (DA_FLAG_REMOVED | DA_FLAG_RENAMED)))
 		return false;
 	ret->name = (const char *)cell->key + 1;
 	ret->name_len = cell->key_len - 1;
-	ret->text = (const char *)v + DA_PERSON_HEAD;
-	ret->text_len = cell->value_len - DA_PERSON_HEAD;
+	ret->text = (const char *)cell->value + 1;
+	ret->text_len = cell->value_len - DA_PERSON_HEAD - 1;
 	ret->uid = da_format_get_u32(v + DA_PERSON_UID);
 	ret->gid = da_format_get_u32(v + DA_PERSON_GID);
 	ret->gecos_len = da_format_get_u16(v + DA_PERSON_GECOS_LEN);
@@ -89,9 +91,8 @@ da_record_is_local_gid(uint32_t gid)
 	return gid != 0 && (gid < 65534 || da_account_id_is_usable(gid));
 }
 
-/* Whether the lengths fit the text, a NUL behind each member. */
-static bool
-are_members(const struct da_record_group *group)
+bool
+da_record_has_members(const struct da_record_group *group)
 {
 	const char *at = group->members;
 	size_t left = group->members_len;
@@ -133,7 +134,7 @@ da_record_read_group(const struct da_cell *cell, struct da_record_group *ret)
 	    !da_account_name_is_wellformed(ret->name, ret->name_len))
 		return false;
 	ret->members = (const char *)ret->lens + ret->count;
-	return are_members(ret);
+	return true;
 }
 
 bool

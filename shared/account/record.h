@@ -10,9 +10,10 @@
 
 #include "account/database.h"
 
-/* A person; "text" is gecos, home and shell, a NUL behind each. */
+/* A person; "text" is gecos, home and shell, a NUL behind each, and follows the
+ * name and its NUL at once. */
 struct da_record_person {
-	const char *name; /* without a NUL */
+	const char *name;
 	const char *text;
 	size_t text_len;
 	uint32_t name_len;
@@ -57,8 +58,12 @@ da_record_read_person(const struct da_cell *cell, struct da_record_person *ret);
 /* The same for a cell that was found by a name which keeps the rule. */
 bool da_record_read_named_person(
     const struct da_cell *cell, struct da_record_person *ret);
+/* Of a group all but the members, which da_layout_group() looks at while it
+ * copies them. */
 bool
 da_record_read_group(const struct da_cell *cell, struct da_record_group *ret);
+/* Whether the lengths fit the members' text, a NUL behind each. */
+bool da_record_has_members(const struct da_record_group *group);
 bool
 da_record_read_policy(const struct da_cell *cell, struct da_record_policy *ret);
 

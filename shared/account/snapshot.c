@@ -13,7 +13,10 @@
  * BUSY, after another slot became current; (1) and (2) are sequentially
  * consistent, so one of the two sees the other; (3) FREE and BUSY slots may be
  * counted up and down by late readers of (1) at any time: change the state by
- * adding, or by comparing the whole word.
+ * adding, or by comparing the whole word; (4) while the process has one thread,
+ * which libc knows, its readers count in a word of their own, without the cost
+ * of atomic changes: only signal handlers come in between, and those leave it
+ * as they found it. A view is unmapped only when both counts are zero.
  *
  * In the child of a fork the readers that were other threads never leave, so a
  * slot may stay mapped there. When no slot is free the lookup uses a view of
@@ -23,6 +26,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/single_threaded.h>
 
 #include "core/attr.h"
 
@@ -35,6 +39,7 @@
 
 struct da_snapshot_slot {
 	_Atomic uint32_t word;
+	_Atomic uint32_t alone; /* readers of (4) */
 	struct da_view view;
 };
 
@@ -47,16 +52,51 @@ reclaim(struct da_snapshot_slot *slot)
 {
 	uint32_t idle = RETIRED;
 
-	if (!atomic_compare_exchange_strong(&slot->word, &idle, BUSY))
+	if (atomic_load(&slot->alone) != 0 ||
+	    !atomic_compare_exchange_strong(&slot->word, &idle, BUSY))
 		return;
 	da_view_close(&slot->view);
 	atomic_fetch_sub(&slot->word, BUSY - FREE);
 }
 
+/* Changes the count of (4); only whoever took it while there was one thread
+ * may give it back when there are more. */
 static void
-leave(struct da_snapshot_slot *slot)
+count_alone(struct da_snapshot_slot *slot, uint32_t change)
 {
-	if (atomic_fetch_sub(&slot->word, 1) == RETIRED + 1)
+	uint32_t count =
+	    atomic_load_explicit(&slot->alone, memory_order_relaxed);
+
+	atomic_store_explicit(
+	    &slot->alone, count + change, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static bool
+enter(struct da_snapshot_slot *slot)
+{
+	if (!__libc_single_threaded) {
+		atomic_fetch_add(&slot->word, 1);
+		return false;
+	}
+	count_alone(slot, 1);
+	return true;
+}
+
+static void
+leave(struct da_snapshot_slot *slot, bool alone)
+{
+	if (!alone) {
+		if (atomic_fetch_sub(&slot->word, 1) == RETIRED + 1)
+			reclaim(slot);
+		return;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__libc_single_threaded)
+		count_alone(slot, UINT32_MAX);
+	else
+		atomic_fetch_sub(&slot->alone, 1);
+	if (atomic_load(&slot->word) == RETIRED)
 		reclaim(slot);
 }
 
@@ -90,6 +130,7 @@ renew(const struct da_paths *paths, struct da_snapshot_slot *seen,
 		return err;
 	slot = settle(&ret->own);
 	ret->slot = slot;
+	ret->alone = false;
 	ret->view = slot != NULL ? &slot->view : &ret->own;
 	if (slot == NULL)
 		return DA_OK;
@@ -108,14 +149,14 @@ da_snapshot_acquire(const struct da_paths *paths, struct da_snapshot *ret)
 	struct da_snapshot_slot *seen = atomic_load(&current);
 
 	if (seen != NULL) {
-		atomic_fetch_add(&seen->word, 1);
+		ret->alone = enter(seen);
 		if (atomic_load(&current) == seen &&
 		    da_view_is_fresh(&seen->view)) {
 			ret->slot = seen;
 			ret->view = &seen->view;
 			return DA_OK;
 		}
-		leave(seen);
+		leave(seen, ret->alone);
 	}
 	return renew(paths, seen, ret);
 }
@@ -124,7 +165,7 @@ void
 da_snapshot_release(struct da_snapshot *snapshot)
 {
 	if (snapshot->slot != NULL)
-		leave(snapshot->slot);
+		leave(snapshot->slot, snapshot->alone);
 	else
 		da_view_close(&snapshot->own);
 }

@@ -15,12 +15,14 @@ struct da_snapshot_slot;
 struct da_snapshot {
 	const struct da_view *view;
 	struct da_snapshot_slot *slot; /* NULL: "own" is used */
+	bool alone;                    /* how it was counted */
 	struct da_view own;
 };
 
 /* Lends the current view; no system call while nothing was written. Give it
- * back with da_snapshot_release() in the same thread. Every call of a process
- * must pass the same paths. From any thread, in signal handlers, after fork.
+ * back with da_snapshot_release(), in whatever thread; until then it must stay
+ * where it is in memory. Every call of a process must pass the same paths. From
+ * any thread, in signal handlers, after fork.
  * DA_E_ABSENT, DA_E_SYS as da_view_open(). */
 enum da_err da_snapshot_acquire(
     const struct da_paths *paths, struct da_snapshot *ret) DA_MUST_CHECK;

@@ -179,13 +179,15 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 {
 	struct da_record_policy policy;
 	struct da_local local = {0};
-	size_t len = da_account_name_measure(name);
+	size_t len;
 	uint32_t uid;
 	enum da_err err;
 
-	if (len == 0 || (ask && !da_stranger_may_ask(paths)))
+	if (ask && !da_stranger_may_ask(paths))
 		return DA_E_ABSENT;
-	if (da_account_name_is_reserved(name) || !read_policy(view, &policy) ||
+	len = da_account_name_measure(name);
+	if (len == 0 || da_account_name_is_reserved(name) ||
+	    !read_policy(view, &policy) ||
 	    (policy.allowed_len > 0 && !list_has(policy.allowed, name, len)))
 		return DA_E_ABSENT;
 	uid = da_account_uid_hash(name);

@@ -94,14 +94,15 @@ test_person_text(const struct da_view *view, const char *name, uint32_t uid)
 const char *
 test_gids_text(const struct da_view *view, const char *name)
 {
-	static char text[128];
+	/* A damaged list may be as long as any. */
+	static char text[2 * DA_GROUPS_MAX * sizeof(" 2147483647")];
 	struct da_reader_gids gids;
 	uint32_t gid;
 	int used = 0;
 
 	text[0] = '\0';
 	da_reader_find_gids(view, name, &gids);
-	while (da_reader_next_gid(view, name, &gids, &gid))
+	while (da_reader_next_gid(view, &gids, &gid))
 		used += snprintf(
 		    text + used, sizeof(text) - (size_t)used, " %u", gid);
 	return text;

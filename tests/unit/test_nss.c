@@ -94,20 +94,33 @@ remove_file(const char *name)
 }
 
 /* Raises the counter, as the last act of an administrator who starts anew. */
-static void
-raise_generation(void)
+static int
+open_generation(void)
 {
 	char path[200];
-	uint64_t value = 0;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "%s/generation", da_paths.state_dir);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return;
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void
+raise_open_generation(int fd)
+{
+	uint64_t value = 0;
+
 	assert_int_equal(pread(fd, &value, sizeof(value), 0), 8);
 	value++;
 	assert_int_equal(pwrite(fd, &value, sizeof(value), 0), 8);
+}
+
+static void
+raise_generation(void)
+{
+	int fd = open_generation();
+
+	if (fd < 0)
+		return;
+	raise_open_generation(fd);
 	(void)close(fd);
 }
 
@@ -703,7 +716,7 @@ check_unusable(void)
 	char path[200], buffer[256];
 	struct passwd passwd;
 	struct rlimit limit = {3, 3};
-	int error = 0;
+	int error = 0, generation;
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", da_paths.state_dir,
@@ -722,11 +735,15 @@ check_unusable(void)
 	assert_int_equal(getpwnam_status("alice"), NSS_STATUS_SUCCESS);
 
 	/* No descriptors: what is mapped still answers, what is not, later. */
+	generation = open_generation();
+	assert_true(generation >= 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(getpwnam_status("alice"), NSS_STATUS_SUCCESS);
 	limit.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(getpwnam_status("alice"), NSS_STATUS_SUCCESS);
+	raise_open_generation(generation);
+	assert_int_equal(getpwnam_status("alice"), NSS_STATUS_TRYAGAIN);
 	error = 0;
 	assert_int_equal(
 	    _nss_devauth_getpwent_r(&passwd, buffer, sizeof(buffer), &error),

@@ -21,9 +21,10 @@
  *  i            index of the uids and gids: zeros up to a position that 8
  *               divides, then a hash table, each slot a number and the position
  *               (4 each) of the p or g record that has it; position 0 is a free
- *               slot. The number of slots is a power of two, at least twice
- *               what is in them. The search starts at da_format_slot() and goes
- *               on with the next slot, after the last with the first.
+ *               slot. The number of slots is a power of two, one and a half
+ *               times what is in them at least. The search starts at
+ *               da_format_slot() and goes on with the next slot, after the last
+ *               with the first.
  *  n            the same of the names: each slot the low half of
  *               da_format_hash_name() and the position of the p, g or m record
  *  l NAME       this local account is managed: devauth decides about its

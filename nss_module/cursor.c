@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/single_threaded.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "account/reader.h"
@@ -17,28 +17,13 @@
 #define TAKE_PAUSES 1000
 #define TAKE_PAUSE_NS 1000000
 
-/* Where there is one thread nothing has to be atomic: a signal handler in
- * between gives back what it takes. */
-static bool
-try_take(struct da_nss_cursor *cursor)
-{
-	bool busy;
-
-	if (!__libc_single_threaded)
-		return !__atomic_exchange_n(
-		    &cursor->busy, true, __ATOMIC_ACQUIRE);
-	busy = __atomic_load_n(&cursor->busy, __ATOMIC_RELAXED);
-	__atomic_store_n(&cursor->busy, true, __ATOMIC_RELAXED);
-	return !busy;
-}
-
-enum da_err
-da_nss_cursor_take(struct da_nss_cursor *cursor)
+static enum da_err
+take(struct da_nss_cursor *cursor)
 {
 	const struct timespec pause = {.tv_nsec = TAKE_PAUSE_NS};
 
 	for (int tries = 0; tries < TAKE_YIELDS + TAKE_PAUSES; tries++) {
-		if (try_take(cursor))
+		if (da_nss_cursor_try(cursor))
 			return DA_OK;
 		if (tries < TAKE_YIELDS)
 			(void)sched_yield(); /* cannot fail on Linux */
@@ -48,14 +33,19 @@ da_nss_cursor_take(struct da_nss_cursor *cursor)
 	return DA_E_NOMEM;
 }
 
-void
-da_nss_cursor_give(struct da_nss_cursor *cursor)
+/* Stays for the next listing, as the view does: static memory would cost every
+ * process that never lists anybody. Without it a listing is slower. */
+static struct da_reader_sieve *
+map_sieve(void)
 {
-	__atomic_store_n(&cursor->busy, false, __ATOMIC_RELEASE);
+	void *room = mmap(NULL, sizeof(struct da_reader_sieve),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return room == MAP_FAILED ? NULL : room;
 }
 
-enum da_err
-da_nss_cursor_open(struct da_nss_cursor *cursor)
+static enum da_err
+open_taken(struct da_nss_cursor *cursor)
 {
 	enum da_err err;
 
@@ -71,16 +61,33 @@ da_nss_cursor_open(struct da_nss_cursor *cursor)
 		cursor->denied = true;
 		return DA_E_ABSENT;
 	}
-	cursor->position = 0;
+	if (cursor->sieve == NULL)
+		cursor->sieve = map_sieve();
+	da_reader_start_walk(
+	    cursor->snapshot.view, cursor->sieve, &cursor->walk);
 	cursor->open = true;
 	return DA_OK;
+}
+
+enum nss_status
+da_nss_cursor_prepare(struct da_nss_cursor *cursor, bool taken, int *errnop)
+{
+	int saved = errno;
+	enum da_err err = taken ? DA_OK : take(cursor);
+
+	if (err != DA_OK)
+		return da_nss_status(err, saved, errnop);
+	err = open_taken(cursor);
+	if (err != DA_OK)
+		da_nss_cursor_give(cursor);
+	return da_nss_status(err, saved, errnop);
 }
 
 enum nss_status
 da_nss_cursor_reset(struct da_nss_cursor *cursor)
 {
 	int saved = errno;
-	enum da_err err = da_nss_cursor_take(cursor);
+	enum da_err err = take(cursor);
 
 	if (err != DA_OK)
 		return da_nss_status(err, saved, &errno);

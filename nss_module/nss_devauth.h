@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
+#include "account/reader.h"
 #include "account/snapshot.h"
 #include "core/attr.h"
 #include "core/err.h"
@@ -86,17 +88,47 @@ struct da_nss_cursor {
 	bool open;
 	bool denied; /* the policy says that nobody may list */
 	struct da_snapshot snapshot;
-	uint64_t position;
+	struct da_reader_walk walk;
+	struct da_reader_sieve *sieve; /* mapped once, or NULL */
 };
 
-/* Takes the cursor; DA_E_NOMEM (TRYAGAIN) when another thread keeps it for a
- * second. */
-enum da_err da_nss_cursor_take(struct da_nss_cursor *cursor) DA_MUST_CHECK;
-void da_nss_cursor_give(struct da_nss_cursor *cursor);
+/* Where there is one thread nothing has to be atomic: a signal handler in
+ * between gives back what it takes. */
+static inline bool
+da_nss_cursor_try(struct da_nss_cursor *cursor)
+{
+	bool busy;
 
-/* Acquires the snapshot of a taken cursor unless it is open. DA_E_ABSENT also
- * when nobody may list. */
-enum da_err da_nss_cursor_open(struct da_nss_cursor *cursor) DA_MUST_CHECK;
+	if (!__libc_single_threaded)
+		return !__atomic_exchange_n(
+		    &cursor->busy, true, __ATOMIC_ACQUIRE);
+	busy = __atomic_load_n(&cursor->busy, __ATOMIC_RELAXED);
+	__atomic_store_n(&cursor->busy, true, __ATOMIC_RELAXED);
+	return !busy;
+}
+
+static inline void
+da_nss_cursor_give(struct da_nss_cursor *cursor)
+{
+	__atomic_store_n(&cursor->busy, false, __ATOMIC_RELEASE);
+}
+
+/* Takes the cursor if need be, and opens it. */
+enum nss_status
+da_nss_cursor_prepare(struct da_nss_cursor *cursor, bool taken, int *errnop);
+
+/* Takes the cursor and acquires its snapshot unless it is open. When that fails
+ * there is nothing to give back: TRYAGAIN when another thread keeps it for a
+ * second, NOTFOUND also when nobody may list. Sets errno only then. */
+static inline enum nss_status
+da_nss_cursor_begin(struct da_nss_cursor *cursor, int *errnop)
+{
+	bool taken = da_nss_cursor_try(cursor);
+
+	if (taken && cursor->open)
+		return NSS_STATUS_SUCCESS;
+	return da_nss_cursor_prepare(cursor, taken, errnop);
+}
 
 /* Back to before the first entry. */
 enum nss_status da_nss_cursor_reset(struct da_nss_cursor *cursor);

@@ -200,19 +200,17 @@ enum nss_status
 _nss_devauth_getgrent_r(
     struct group *result, char *buffer, size_t size, int *errnop)
 {
-	int saved = errno;
 	struct da_group group;
 	char *rest = da_nss_behind_passwd(buffer, &size);
-	enum da_err err = da_nss_cursor_take(&cursor);
+	enum nss_status status = da_nss_cursor_begin(&cursor, errnop);
+	enum da_err err;
 
-	if (err != DA_OK)
-		return da_nss_status(err, saved, errnop);
-	err = da_nss_cursor_open(&cursor);
-	if (err == DA_OK)
-		err = da_reader_next_group(
-		    cursor.snapshot.view, &cursor.position, rest, size, &group);
+	if (status != NSS_STATUS_SUCCESS)
+		return status;
+	err = da_reader_next_group(&cursor.walk, rest, size, &group);
 	da_nss_cursor_give(&cursor);
-	if (err == DA_OK)
-		fill(result, buffer, &group);
-	return da_nss_status(err, saved, errnop);
+	if (err != DA_OK)
+		return da_nss_status(err, errno, errnop);
+	fill(result, buffer, &group);
+	return status;
 }

@@ -6,7 +6,7 @@
  * MUST: (1) keep errno unless the status says why not; (2) put every string
  * into the caller's buffer; (3) answer pw_passwd "*", never "x" or "": pam_unix
  * would look for a shadow entry, or let everybody in; (4) leave no lock, no
- * descriptor, no memory behind.
+ * descriptor, no memory behind but the view and the cursor.
  */
 #include "nss_devauth.h"
 
@@ -95,19 +95,17 @@ enum nss_status
 _nss_devauth_getpwent_r(
     struct passwd *result, char *buffer, size_t size, int *errnop)
 {
-	int saved = errno;
-	struct da_account account;
+	DA_UNSET struct da_account account;
 	char *rest = da_nss_behind_passwd(buffer, &size);
-	enum da_err err = da_nss_cursor_take(&cursor);
+	enum nss_status status = da_nss_cursor_begin(&cursor, errnop);
+	enum da_err err;
 
-	if (err != DA_OK)
-		return da_nss_status(err, saved, errnop);
-	err = da_nss_cursor_open(&cursor);
-	if (err == DA_OK)
-		err = da_reader_next_person(cursor.snapshot.view,
-		    &cursor.position, rest, size, &account);
+	if (status != NSS_STATUS_SUCCESS)
+		return status;
+	err = da_reader_next_person(&cursor.walk, rest, size, &account);
 	da_nss_cursor_give(&cursor);
-	if (err == DA_OK)
-		fill(result, buffer, &account);
-	return da_nss_status(err, saved, errnop);
+	if (err != DA_OK)
+		return da_nss_status(err, errno, errnop);
+	fill(result, buffer, &account);
+	return status;
 }

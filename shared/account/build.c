@@ -339,6 +339,7 @@ da_build_begin(struct da_build *build, struct da_diag *diag)
 	}
 	build->begun = true;
 	build->position = DA_FORMAT_TABLES_SIZE;
+	build->people_end = 0;
 	build->generation = newest(&build->view) + 1;
 	memcpy(header, DA_FORMAT_MAGIC, DA_FORMAT_MAGIC_LEN);
 	da_format_put_u64(header + DA_HEADER_GENERATION, build->generation);
@@ -350,6 +351,7 @@ da_build_put_cell(struct da_build *build, const struct da_cell *cell)
 {
 	struct da_record_person person;
 	struct da_record_group group;
+	enum da_err err;
 
 	switch (cell->key[0]) {
 	case DA_KIND_FORMAT:
@@ -359,9 +361,11 @@ da_build_put_cell(struct da_build *build, const struct da_cell *cell)
 	case DA_KIND_PERSON:
 		if (!da_record_read_person(cell, &person))
 			return DA_E_RANGE;
-		if (person.renamed) /* its uid leads to the new name */
-			return put_named(build, cell);
-		return put_numbered(build, cell, person.uid);
+		/* The uid of a former name leads to the new one. */
+		err = person.renamed ? put_named(build, cell)
+				     : put_numbered(build, cell, person.uid);
+		build->people_end = build->position;
+		return err;
 	case DA_KIND_GROUP:
 		if (!da_record_read_group(cell, &group) ||
 		    !da_record_has_members(&group))
@@ -387,6 +391,8 @@ finish(struct da_build *build)
 	    put_index(build, DA_KIND_NAMES, build->names,
 		where + DA_HEADER_NAMES - DA_HEADER_IDS) == DA_OK;
 
+	da_format_put_u32(where + DA_HEADER_PEOPLE_END - DA_HEADER_IDS,
+	    (uint32_t)build->people_end);
 	/* Also frees what it has allocated. */
 	return cdb_make_finish(&build->make) == 0 && written &&
 	    pwrite(build->file, where, sizeof(where), header) ==

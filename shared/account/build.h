@@ -26,6 +26,7 @@ struct da_build {
 	struct da_view view; /* what stands, under the lock */
 	uint64_t generation; /* what the new file will be */
 	uint64_t position;   /* of the next record */
+	uint64_t people_end; /* behind the last person */
 	struct da_build_index *ids;
 	struct da_build_index *names;
 	int dir;

@@ -120,7 +120,8 @@ read_header(struct da_database *database, const uint8_t *head)
 	database->generation = da_format_get_u64(value + DA_HEADER_GENERATION);
 	database->data_end = da_format_get_u32(value + DA_HEADER_NAMES) +
 	    database->names.count * DA_INDEX_SLOT;
-	return true;
+	database->people_end = da_format_get_u32(value + DA_HEADER_PEOPLE_END);
+	return database->people_end <= database->data_end;
 }
 
 bool

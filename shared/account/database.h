@@ -27,6 +27,7 @@ struct da_database {
 	struct da_database_index names;
 	uint32_t size;
 	uint32_t data_end;
+	uint32_t people_end; /* no p record from here on */
 	uint64_t generation; /* what the file was written as */
 };
 
@@ -103,6 +104,13 @@ bool da_database_has_id(const struct da_database *database, uint32_t id);
  * number. */
 bool da_database_knows(const struct da_database *database, const char *name,
     size_t name_len, uint32_t id);
+
+/* The key of one of the slots of an index; 0 in a free one. */
+static inline uint32_t
+da_database_slot_key(const struct da_database_index *index, uint32_t at)
+{
+	return da_format_get_u32(index->slots + (size_t)at * DA_INDEX_SLOT);
+}
 
 /* The record at a position; false at the end of the records and where no
  * record fits. Start with DA_FORMAT_TABLES_SIZE, go on with ret->next. */

@@ -6,9 +6,10 @@
  * of a key is the kind of the record; all numbers are little-endian.
  *
  *  key          value
- *  f            "devauth" 02, then the generation the file was written as
+ *  f            "devauth" 03, then the generation the file was written as
  *               (8 bytes), position and number of the slots of i, the same
- *               of n (4 each). Always the first record.
+ *               of n, the position behind the last p record (4 each). Always
+ *               the first record.
  *  p NAME       a person: a NUL, gecos, home and shell, a NUL behind each, then
  *               uid, gid (4 each), lengths of gecos, home and shell (2 each),
  *               flags (1), zero (1). So the name in the key and the texts are
@@ -67,7 +68,7 @@
 #define DA_FORMAT_GENERATION "generation"
 #define DA_FORMAT_GENERATION_SIZE 4096u
 
-#define DA_FORMAT_MAGIC "devauth\002"
+#define DA_FORMAT_MAGIC "devauth\003"
 #define DA_FORMAT_MAGIC_LEN 8u
 
 enum da_format_kind {
@@ -84,10 +85,11 @@ enum da_format_kind {
 /* Positions: of the first record, and of the fields in each value. */
 #define DA_FORMAT_TABLES_SIZE 2048u
 #define DA_FORMAT_CELL_HEAD 8u
-#define DA_FORMAT_HEADER_LEN 32u
+#define DA_FORMAT_HEADER_LEN 36u
 #define DA_HEADER_GENERATION 8u
 #define DA_HEADER_IDS 16u
 #define DA_HEADER_NAMES 24u
+#define DA_HEADER_PEOPLE_END 32u
 #define DA_INDEX_SLOT 8u
 
 /* Of a p record these count from DA_PERSON_HEAD before its end. */

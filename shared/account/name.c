@@ -19,28 +19,25 @@ static const uint8_t places[256] = {
     ['-'] = INSIDE,
 };
 
-/* Eight bytes: where a byte is in a range its high bit is set, provided that
- * it is below 0x80. */
-#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
+typedef uint8_t bytes __attribute__((vector_size(16)));
+typedef uint64_t words __attribute__((vector_size(16)));
 
-static inline uint64_t
-in_range(uint64_t bytes, uint8_t first, uint8_t last)
+/* Whether all of eight characters here and eight there may be in a name. At
+ * once, because NSS does so for every answer, and because no two names are of
+ * one length: a loop by characters ends where the processor does not expect
+ * it. */
+static inline bool
+are_inside(const char *here, const char *there)
 {
-	return (bytes + ALL(0x80 - first)) & ~(bytes + ALL(0x7f - last));
-}
+	uint64_t first, second;
+	bytes text, good;
 
-/* Whether eight characters may be in a name. At once, because NSS does so for
- * every answer, and because no two names are of one length: a loop by
- * characters ends where the processor does not expect it. */
-static bool
-are_inside(const char *text)
-{
-	uint64_t bytes, good;
-
-	memcpy(&bytes, text, sizeof(bytes));
-	good = in_range(bytes, 'a', 'z') | in_range(bytes, '0', '9') |
-	    in_range(bytes, '_', '_') | in_range(bytes, '-', '-');
-	return (good & ~bytes & ALL(0x80)) == ALL(0x80);
+	memcpy(&first, here, sizeof(first));
+	memcpy(&second, there, sizeof(second));
+	text = (bytes)(words){first, second};
+	good = (bytes)(text - 'a' <= 'z' - 'a') | (bytes)(text - '0' <= 9) |
+	    (bytes)(text == '_') | (bytes)(text == '-');
+	return (((words)good)[0] & ((words)good)[1]) == UINT64_MAX;
 }
 
 bool
@@ -51,18 +48,16 @@ da_account_name_is_wellformed(const char *name, size_t len)
 	if (len == 0 || len > DA_USER_MAX ||
 	    places[(unsigned char)*name] != ANYWHERE)
 		return false;
-	if (len < 8) {
+	if (__builtin_expect(len < 8, 0)) {
 		while (++name < end) {
 			if (places[(unsigned char)*name] == NOWHERE)
 				return false;
 		}
 		return true;
 	}
-	for (; end - name > 8; name += 8) {
-		if (!are_inside(name))
-			return false;
-	}
-	return are_inside(end - 8);
+	if (__builtin_expect(len <= 16, 1))
+		return are_inside(name, end - 8);
+	return are_inside(name, name + 8) && are_inside(end - 16, end - 8);
 }
 
 size_t

@@ -17,6 +17,11 @@
 #include "account/layout.h"
 #include "account/record.h"
 
+/* With as many slots, two thirds of them used, every seventh of the others
+ * would stay in the sieve. */
+#define SIEVE_SLOTS_MAX 8192u
+#define SIEVE_BATCH 256u
+
 /* Whether a gid that directory.cdb gives to somebody is, in accounts.cdb, the
  * private group of a person, or a group other than the directory's own. */
 static bool
@@ -168,6 +173,16 @@ read_shared_group(const struct da_view *view, const struct da_database *db,
 				     : read_directory_group(view, cell, ret);
 }
 
+static void
+make_private_group(
+    const struct da_record_person *person, struct da_layout_group *ret)
+{
+	ret->more.count = 0;
+	ret->group = (struct da_record_group){.name = person->name,
+	    .name_len = person->name_len,
+	    .gid = person->gid};
+}
+
 /* Reads a person's cell as the private group. *ret_private tells whether it
  * stands for one, be it seen or not. */
 static bool
@@ -180,10 +195,7 @@ read_private_group(const struct da_view *view, const struct da_database *db,
 	*ret_private = !good || person.gid == person.uid;
 	if (!good || !*ret_private || !is_visible(view, db, &person))
 		return false;
-	ret->more.count = 0;
-	ret->group = (struct da_record_group){.name = person.name,
-	    .name_len = person.name_len,
-	    .gid = person.gid};
+	make_private_group(&person, ret);
 	return true;
 }
 
@@ -336,89 +348,192 @@ da_reader_next_gid(
 	}
 }
 
-/*
- * Positions of the walks: which database in bit 32, the position in its file
- * below.
- */
-#define IN_DIRECTORY (UINT64_C(1) << 32)
-
-static const struct da_database *
-database_at(const struct da_view *view, uint64_t position)
+void
+da_reader_start_walk(const struct da_view *view, struct da_reader_sieve *sieve,
+    struct da_reader_walk *ret)
 {
-	return (position & IN_DIRECTORY) != 0 ? &view->directory
-					      : &view->accounts;
+	ret->view = view;
+	ret->db = &view->accounts;
+	ret->sieve = sieve;
+	ret->position = DA_FORMAT_TABLES_SIZE;
 }
 
-/* The record at a position, and the position behind it; moves on to the
- * directory at the end of accounts.cdb. */
-static bool
-next_cell(const struct da_view *view, uint64_t *position, struct da_cell *ret)
+static inline uint32_t
+sieve_bit(uint32_t hash)
 {
-	for (;;) {
-		const struct da_database *db = database_at(view, *position);
-		uint64_t side = *position & IN_DIRECTORY;
-		uint32_t at = (uint32_t)*position;
+	return hash >> (32 - DA_READER_SIEVE_BITS);
+}
 
-		if (at == 0)
-			at = DA_FORMAT_TABLES_SIZE;
-		if (db->bytes != NULL && da_database_at(db, at, ret)) {
-			*position = side | ret->next;
-			return true;
+static inline bool
+is_in_sieve(const struct da_reader_sieve *sieve, uint32_t hash)
+{
+	const uint32_t bit = sieve_bit(hash);
+
+	return (sieve->words[bit / 32] >> bit % 32 & 1) != 0;
+}
+
+/* Puts the keys of an index into the sieve. Most slots are free, and which are
+ * not the processor cannot guess: so the keys are gathered first. */
+static void
+fill_sieve(struct da_reader_sieve *sieve, const struct da_database_index *index,
+    bool ids)
+{
+	DA_UNSET uint32_t keys[SIEVE_BATCH];
+	uint32_t at = 0;
+
+	while (at < index->count) {
+		const uint32_t left = index->count - at;
+		const uint32_t end =
+		    at + (left < SIEVE_BATCH ? left : SIEVE_BATCH);
+		size_t count = 0;
+
+		for (; at < end; at++) {
+			const uint32_t key = da_database_slot_key(index, at);
+
+			keys[count] = key;
+			count += key != 0;
 		}
-		if (side != 0)
-			return false;
-		*position = IN_DIRECTORY;
+		for (size_t i = 0; i < count; i++) {
+			const uint32_t bit = sieve_bit(
+			    ids ? da_format_hash_id(keys[i]) : keys[i]);
+
+			sieve->words[bit / 32] |= UINT32_C(1) << bit % 32;
+		}
 	}
 }
 
-enum da_err
-da_reader_next_person(const struct da_view *view, uint64_t *position,
-    char *buffer, size_t size, struct da_account *ret)
+/* Goes on from accounts.cdb to the directory. The sieve is made of what the
+ * indexes of accounts.cdb have, for those say what is hidden. A hash of 0
+ * looks like a free slot: the first bit is always set. */
+static DA_APART bool
+enter_directory(struct da_reader_walk *walk)
 {
-	uint64_t next = *position;
+	const struct da_database *accounts = &walk->view->accounts;
+
+	if (walk->db != accounts)
+		return false;
+	walk->db = &walk->view->directory;
+	walk->position = DA_FORMAT_TABLES_SIZE;
+	if (accounts->ids.count > SIEVE_SLOTS_MAX ||
+	    accounts->names.count > SIEVE_SLOTS_MAX)
+		walk->sieve = NULL;
+	if (walk->sieve == NULL)
+		return true;
+	memset(walk->sieve, 0, sizeof(*walk->sieve));
+	walk->sieve->words[0] = 1;
+	fill_sieve(walk->sieve, &accounts->ids, /* ids= */ true);
+	fill_sieve(walk->sieve, &accounts->names, /* ids= */ false);
+	return true;
+}
+
+static inline bool
+next_cell(struct da_reader_walk *walk, bool people, struct da_cell *ret)
+{
+	while ((people && walk->position >= walk->db->people_end) ||
+	    !da_database_at(walk->db, walk->position, ret)) {
+		if (!enter_directory(walk))
+			return false;
+	}
+	return true;
+}
+
+/* The same for who is at the position of the walk. Apart and read anew, so that
+ * the others stay in registers. */
+static DA_APART bool
+is_visible_at(const struct da_reader_walk *walk)
+{
+	struct da_record_person person;
 	struct da_cell cell;
 
-	while (next_cell(view, &next, &cell)) {
-		struct da_record_person person;
+	return da_database_at(walk->db, walk->position, &cell) &&
+	    read_person(walk->view, walk->db, &cell, &person);
+}
+
+/* Whether the sieve alone says that accounts.cdb knows neither the name nor a
+ * number. */
+static inline bool
+is_unknown(
+    const struct da_reader_sieve *sieve, const struct da_record_person *person)
+{
+	const uint64_t hash =
+	    da_format_hash_name(person->name, person->name_len);
+
+	return sieve != NULL &&
+	    !is_in_sieve(sieve, da_format_hash_id(person->uid)) &&
+	    !is_in_sieve(sieve, (uint32_t)hash) &&
+	    (person->gid == person->uid ||
+		!is_in_sieve(sieve, da_format_hash_id(person->gid)));
+}
+
+/* is_visible(), but most need no more than the sieve. */
+static inline bool
+is_listed(
+    const struct da_reader_walk *walk, const struct da_record_person *person)
+{
+	return !person->removed &&
+	    (walk->db == &walk->view->accounts ||
+		is_unknown(walk->sieve, person) || is_visible_at(walk));
+}
+
+DA_FLAT enum da_err
+da_reader_next_person(struct da_reader_walk *walk, char *buffer, size_t size,
+    struct da_account *ret)
+{
+	DA_UNSET struct da_cell cell;
+
+	for (; next_cell(walk, /* people= */ true, &cell);
+	     walk->position = cell.next) {
+		DA_UNSET struct da_record_person person;
 		enum da_err err;
 
 		if (cell.key[0] != DA_KIND_PERSON ||
-		    !read_person(view, database_at(view, next), &cell, &person))
+		    !da_record_read_person(&cell, &person) ||
+		    !is_listed(walk, &person))
 			continue;
 		err = da_layout_person(&person, buffer, size, ret);
 		if (err == DA_OK)
-			*position = next;
+			walk->position = cell.next;
 		return err;
 	}
 	return DA_E_ABSENT;
 }
 
-enum da_err
-da_reader_next_group(const struct da_view *view, uint64_t *position,
-    char *buffer, size_t size, struct da_group *ret)
+/* The group of a record on the walk: the private one of a person, or a shared
+ * one. */
+static bool
+read_group(const struct da_reader_walk *walk, const struct da_cell *cell,
+    struct da_layout_group *ret)
 {
-	uint64_t next = *position;
+	struct da_record_person person;
+
+	if (cell->key[0] != DA_KIND_PERSON)
+		return cell->key[0] == DA_KIND_GROUP &&
+		    read_shared_group(walk->view, walk->db, cell, ret);
+	if (!da_record_read_person(cell, &person) || person.gid != person.uid ||
+	    !is_listed(walk, &person))
+		return false;
+	make_private_group(&person, ret);
+	return true;
+}
+
+enum da_err
+da_reader_next_group(struct da_reader_walk *walk, char *buffer, size_t size,
+    struct da_group *ret)
+{
 	struct da_cell cell;
 
-	while (next_cell(view, &next, &cell)) {
-		const struct da_database *db = database_at(view, next);
+	for (; next_cell(walk, /* people= */ false, &cell);
+	     walk->position = cell.next) {
 		DA_UNSET struct da_layout_group found;
-		bool exists, private;
 		enum da_err err;
 
-		if (cell.key[0] == DA_KIND_PERSON)
-			exists = read_private_group(
-			    view, db, &cell, &private, &found);
-		else
-			exists = cell.key[0] == DA_KIND_GROUP &&
-			    read_shared_group(view, db, &cell, &found);
-		if (!exists)
+		if (!read_group(walk, &cell, &found))
 			continue;
 		err = da_layout_group(&found, buffer, size, ret);
 		if (err == DA_E_ABSENT)
 			continue;
 		if (err == DA_OK)
-			*position = next;
+			walk->position = cell.next;
 		return err;
 	}
 	return DA_E_ABSENT;

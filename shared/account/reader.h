@@ -50,13 +50,32 @@ void da_reader_find_gids(
 bool da_reader_next_gid(const struct da_view *view, struct da_reader_gids *gids,
     uint32_t *ret) DA_MUST_CHECK;
 
-/* Everybody, every group; start with the position 0. DA_E_ABSENT after the
- * last. On DA_E_RANGE the position stays. */
-enum da_err
-da_reader_next_person(const struct da_view *view, uint64_t *position,
-    char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
-enum da_err da_reader_next_group(const struct da_view *view, uint64_t *position,
-    char *buffer, size_t size, struct da_group *ret) DA_MUST_CHECK;
+/* Room for a sieve of the names and numbers that accounts.cdb has: what stays
+ * in it may be one of them. */
+#define DA_READER_SIEVE_BITS 16
+
+struct da_reader_sieve {
+	uint32_t words[(1u << DA_READER_SIEVE_BITS) / 32];
+};
+
+/* A walk through everybody, or through every group. */
+struct da_reader_walk {
+	const struct da_view *view;
+	const struct da_database *db; /* where it is */
+	struct da_reader_sieve *sieve;
+	uint32_t position;
+};
+
+/* With room for a sieve (or NULL) people are listed faster. It and
+ * the view have to stay until the last entry. */
+void da_reader_start_walk(const struct da_view *view,
+    struct da_reader_sieve *sieve, struct da_reader_walk *ret);
+
+/* DA_E_ABSENT after the last. On DA_E_RANGE the next is the same. */
+enum da_err da_reader_next_person(struct da_reader_walk *walk, char *buffer,
+    size_t size, struct da_account *ret) DA_MUST_CHECK;
+enum da_err da_reader_next_group(struct da_reader_walk *walk, char *buffer,
+    size_t size, struct da_group *ret) DA_MUST_CHECK;
 
 /* Whether the policy lets everybody list everybody. */
 bool da_reader_may_enumerate(const struct da_view *view);

@@ -41,6 +41,24 @@ looks_like_path(const char *text, size_t len)
 	return len >= 2 && text[0] == '/' && text[len] == '\0';
 }
 
+/* The NUL of the text before it and the "/" that a path begins with. */
+static bool
+begins_path(const char *text)
+{
+	return memcmp(text - 1, "\0/", 2) == 0;
+}
+
+/* The flags, of which a usual record has none. */
+static bool
+read_flags(const uint8_t *at, struct da_record_person *ret)
+{
+	const uint16_t flags = da_format_get_u16(at);
+
+	ret->removed = flags != 0;
+	ret->renamed = flags == (DA_FLAG_REMOVED | DA_FLAG_RENAMED);
+	return flags == 0 || flags == DA_FLAG_REMOVED || ret->renamed;
+}
+
 bool
 da_record_read_named_person(
     const struct da_cell *cell, struct da_record_person *ret)
@@ -51,9 +69,7 @@ da_record_read_named_person(
 	if (cell->key[0] != DA_KIND_PERSON || cell->value_len <= DA_PERSON_HEAD)
 		return false;
 	v = cell->value + cell->value_len - DA_PERSON_HEAD;
-	if (cell->value[0] != '\0' || v[DA_PERSON_FLAGS + 1] != 0 ||
-	    (v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED &&
-		v[DA_PERSON_FLAGS] != (DA_FLAG_REMOVED | DA_FLAG_RENAMED)))
+	if (cell->value[0] != '\0' || !read_flags(v + DA_PERSON_FLAGS, ret))
 		return false;
 	ret->name = (const char *)cell->key + 1;
 	ret->name_len = cell->key_len - 1;
@@ -64,17 +80,16 @@ da_record_read_named_person(
 	ret->gecos_len = da_format_get_u16(v + DA_PERSON_GECOS_LEN);
 	ret->home_len = da_format_get_u16(v + DA_PERSON_HOME_LEN);
 	ret->shell_len = da_format_get_u16(v + DA_PERSON_SHELL_LEN);
-	ret->removed = v[DA_PERSON_FLAGS] != 0;
-	ret->renamed = v[DA_PERSON_FLAGS] > DA_FLAG_REMOVED;
-	if (ret->text_len !=
-	    (size_t)ret->gecos_len + ret->home_len + ret->shell_len + 3)
+	if (ret->home_len < 2 || ret->shell_len < 2 ||
+	    ret->text_len !=
+		(size_t)ret->gecos_len + ret->home_len + ret->shell_len + 3)
 		return false;
 	home = ret->text + ret->gecos_len + 1;
 	shell = home + ret->home_len + 1;
-	return home[-1] == '\0' && looks_like_path(home, ret->home_len) &&
-	    looks_like_path(shell, ret->shell_len) &&
+	return begins_path(home) && begins_path(shell) &&
+	    shell[ret->shell_len] == '\0' &&
 	    da_account_id_is_usable(ret->uid) &&
-	    da_account_id_is_usable(ret->gid);
+	    (ret->gid == ret->uid || da_account_id_is_usable(ret->gid));
 }
 
 bool

@@ -26,7 +26,7 @@ open_folder(const struct da_paths *paths, int *ret_dir)
 	struct stat st;
 
 	*ret_dir = open(
-	    paths->state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	    paths->state_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*ret_dir < 0)
 		return errno == ENOENT ? DA_E_ABSENT : DA_E_SYS;
 	if (fstat(*ret_dir, &st) != 0)

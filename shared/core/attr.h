@@ -6,8 +6,9 @@
  * destructors named there accept NULL and half-built objects.
  * DA_IGNORE(call) drops it all the same, where that is right.
  * DA_UNSET variable; is not zeroed first: for what is large, in a lookup of
- * some nanoseconds, and filled by the next call. DA_TAKE(p) hands an owned
- * pointer on and leaves NULL behind.
+ * some nanoseconds, and filled by the next call. A DA_FLAT function has all
+ * that it calls inside itself, but not what is DA_APART. DA_TAKE(p) hands an
+ * owned pointer on and leaves NULL behind.
  */
 #ifndef DA_CORE_ATTR_H
 #define DA_CORE_ATTR_H
@@ -20,6 +21,8 @@
 #define DA_EXPORT __attribute__((visibility("default")))
 #define DA_UNUSED __attribute__((unused))
 #define DA_UNSET __attribute__((uninitialized))
+#define DA_FLAT __attribute__((flatten))
+#define DA_APART __attribute__((noinline))
 
 #define DA_TAKE(p)                                                             \
 	({                                                                     \

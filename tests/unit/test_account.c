@@ -715,7 +715,8 @@ test_two_levels(void **state)
 	char buffer[256];
 	struct da_account account;
 	struct da_group group;
-	uint64_t position;
+	struct da_reader_sieve sieve;
+	struct da_reader_walk walk;
 	size_t people = 0, groups = 0;
 
 	(void)state;
@@ -776,16 +777,23 @@ test_two_levels(void **state)
 	assert_string_equal(test_gids_text(&view, "nobody-here"), "");
 	assert_string_equal(test_gids_text(&view, "a:b"), "");
 
-	for (position = 0; da_reader_next_person(&view, &position, buffer,
-			       sizeof(buffer), &account) == DA_OK;
+	da_reader_start_walk(&view, &sieve, &walk);
+	for (; da_reader_next_person(&walk, buffer, sizeof(buffer), &account) ==
+	     DA_OK;
 	     people++)
 		assert_int_equal(
-		    da_reader_next_person(
-			&view, &(uint64_t){position}, buffer, 0, &account),
+		    da_reader_next_person(&walk, buffer, 0, &account),
 		    people == 4 ? DA_E_ABSENT : DA_E_RANGE);
 	assert_int_equal(people, 5); /* here both alice bob carol */
-	for (position = 0; da_reader_next_group(&view, &position, buffer,
-			       sizeof(buffer), &group) == DA_OK;
+	da_reader_start_walk(&view, NULL, &walk);
+	for (; da_reader_next_person(&walk, buffer, sizeof(buffer), &account) ==
+	     DA_OK;
+	     people--)
+		;
+	assert_int_equal(people, 0);
+	da_reader_start_walk(&view, &sieve, &walk);
+	for (; da_reader_next_group(&walk, buffer, sizeof(buffer), &group) ==
+	     DA_OK;
 	     groups++)
 		;
 	assert_int_equal(groups, 6); /* here both ops mine alice staff */
@@ -911,7 +919,8 @@ exercise(struct da_database *db)
 	char buffer[512];
 	struct da_account account;
 	struct da_group group;
-	uint64_t position;
+	struct da_reader_sieve sieve;
+	struct da_reader_walk walk;
 
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const names[] = {
@@ -931,11 +940,13 @@ exercise(struct da_database *db)
 		    &view, NULL, da_account_uid_hash(names[i]));
 	}
 	(void)test_group_text(&view, NULL, 5000);
-	for (position = 0; da_reader_next_person(&view, &position, buffer,
-			       sizeof(buffer), &account) == DA_OK;)
+	da_reader_start_walk(&view, &sieve, &walk);
+	while (da_reader_next_person(&walk, buffer, sizeof(buffer), &account) ==
+	    DA_OK)
 		assert_int_equal(da_account_name_check(account.name), DA_OK);
-	for (position = 0; da_reader_next_group(&view, &position, buffer,
-			       sizeof(buffer), &group) == DA_OK;)
+	da_reader_start_walk(&view, &sieve, &walk);
+	while (da_reader_next_group(&walk, buffer, sizeof(buffer), &group) ==
+	    DA_OK)
 		assert_int_equal(da_account_name_check(group.name), DA_OK);
 	(void)da_reader_may_enumerate(&view);
 	DA_IGNORE(da_stranger_find(&view, &folder.paths, "stranger", false,

@@ -197,7 +197,8 @@ read_everything(const struct da_view *view)
 	struct da_account account;
 	struct da_group group;
 	struct da_listing listed;
-	uint64_t position = 0;
+	struct da_reader_sieve sieve;
+	struct da_reader_walk walk;
 	uint32_t at = 0;
 	size_t steps = 0;
 
@@ -205,14 +206,15 @@ read_everything(const struct da_view *view)
 		read_by_name(view, names[i]);
 	for (size_t i = 0; i < DA_ARRAY_LEN(ids); i++)
 		read_by_id(view, ids[i]);
-	while (da_reader_next_person(view, &position, buffer, sizeof(buffer),
-		   &account) == DA_OK) {
+	da_reader_start_walk(view, &sieve, &walk);
+	while (da_reader_next_person(&walk, buffer, sizeof(buffer), &account) ==
+	    DA_OK) {
 		check_account(&account, NULL);
 		assert_true(steps++ < WALK_MAX);
 	}
-	position = 0;
-	while (da_reader_next_group(
-		   view, &position, buffer, sizeof(buffer), &group) == DA_OK) {
+	da_reader_start_walk(view, &sieve, &walk);
+	while (da_reader_next_group(&walk, buffer, sizeof(buffer), &group) ==
+	    DA_OK) {
 		check_group(&group);
 		assert_true(steps++ < WALK_MAX);
 	}

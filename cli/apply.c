@@ -3,19 +3,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account/account.h"
 #include "account/listing.h"
 #include "account/local.h"
+#include "account/record.h"
 #include "account/writer.h"
 #include "core/paths.h"
+#include "core/text.h"
 #include "store/config.h"
+
+/* Somebody whose home or shell changes. */
+struct mover {
+	char name[DA_USER_MAX + 1];
+	uint32_t uid;
+	const char *gecos;
+	char *home; /* owned */
+	const char *shell;
+};
 
 /* What has to be done to the database. */
 struct plan {
 	struct da_account_change *changes;
 	char (*names)[DA_USER_MAX + 1]; /* of those that go */
+	struct mover *movers;
 	size_t count;
 	size_t room;
 	size_t gone;
+	size_t mover_count;
+	size_t mover_room;
+	struct da_view view; /* as it was; the changes borrow from it */
 };
 
 static void
@@ -23,6 +39,10 @@ plan_done(struct plan *plan)
 {
 	free(plan->changes);
 	free(plan->names);
+	for (size_t i = 0; i < plan->mover_count; i++)
+		free(plan->movers[i].home);
+	free(plan->movers);
+	da_view_close(&plan->view);
 	*plan = (struct plan){0};
 }
 
@@ -188,15 +208,125 @@ plan_additions(const struct da_config *config, struct plan *plan)
 	return err;
 }
 
+/* The home that a template makes for somebody; false when it has no room. */
+static bool
+format_home(const char *template, const char *name, char *out, size_t size)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf home;
+	enum da_err err = DA_OK;
+
+	da_buf_init(&home, size);
+	for (; err == DA_OK && *template != '\0'; template ++) {
+		bool is_name = template[0] == '%' && template[1] == 'u';
+
+		err = is_name ? da_buf_put(&home, name, strlen(name))
+			      : da_buf_put(&home, template, 1);
+		template += is_name;
+	}
+	return err == DA_OK &&
+	    da_text_copy(da_buf_text(&home), out, size) == DA_OK;
+}
+
+/* Whether the name service gives the person's own entry for name and number:
+ * of anybody else it is not ours to say what changes. */
+static bool
+is_undisputed(const struct da_listing *person)
+{
+	struct da_local found;
+
+	return !da_account_name_is_reserved(person->name) &&
+	    da_local_find(&da_paths, person->name, person->id, &found) ==
+	    DA_OK &&
+	    !found.passwd_name && !found.passwd_id && !found.group_name &&
+	    !found.group_id;
+}
+
+/* Adds the person if the home or the shell is what the configuration said when
+ * it was applied last, and says otherwise now. */
+static enum da_err
+add_mover(const struct da_config *config, const struct da_record_policy *old,
+    const struct da_listing *person, struct plan *plan)
+{
+	struct mover mover = {.uid = person->id, .gecos = person->gecos};
+	char home[DA_URI_MAX + 1];
+	bool moves = format_home(old->home, person->name, home, sizeof(home)) &&
+	    strcmp(home, person->home) == 0 &&
+	    format_home(config->home, person->name, home, sizeof(home)) &&
+	    strcmp(home, person->home) != 0;
+	bool gets_shell = strcmp(old->shell, person->shell) == 0 &&
+	    strcmp(config->shell, person->shell) != 0;
+
+	if ((!moves && !gets_shell) || !is_undisputed(person))
+		return DA_OK;
+	if (plan->mover_count == plan->mover_room) {
+		size_t room = 2 * plan->mover_room + 16;
+		struct mover *movers =
+		    reallocarray(plan->movers, room, sizeof(*movers));
+
+		if (movers == NULL)
+			return DA_E_NOMEM;
+		plan->movers = movers;
+		plan->mover_room = room;
+	}
+	memcpy(mover.name, person->name, sizeof(mover.name));
+	mover.shell = gets_shell ? config->shell : person->shell;
+	mover.home = strdup(moves ? home : person->home);
+	if (mover.home == NULL)
+		return DA_E_NOMEM;
+	plan->movers[plan->mover_count++] = mover;
+	return DA_OK;
+}
+
+/* What is configured for homes and shells reaches people who are known here,
+ * too, and reaches them now: changed during a login, half of it would go by the
+ * old one. What an administrator gave one of them stays. */
+static enum da_err
+plan_moves(const struct da_config *config, struct plan *plan)
+{
+	struct da_record_policy old;
+	struct da_listing listing;
+	uint32_t position = 0;
+	struct da_cell cell;
+	enum da_err err = DA_OK;
+
+	if (!da_database_find(
+		&plan->view.accounts, DA_KIND_POLICY, "", 0, &cell) ||
+	    !da_record_read_policy(&cell, &old) ||
+	    (strcmp(old.home, config->home) == 0 &&
+		strcmp(old.shell, config->shell) == 0))
+		return DA_OK;
+	while (err == DA_OK &&
+	    (err = da_listing_next(&plan->view, &position, &listing)) ==
+		DA_OK) {
+		if (listing.kind == DA_LISTING_PERSON)
+			err = add_mover(config, &old, &listing, plan);
+	}
+	if (err != DA_E_ABSENT)
+		return err;
+	err = DA_OK;
+	for (size_t i = 0; err == DA_OK && i < plan->mover_count; i++) {
+		const struct mover *mover = &plan->movers[i];
+
+		err = add_change(plan, DA_ACCOUNT_PUT, mover->name, mover->uid);
+		if (err != DA_OK)
+			break;
+		plan->changes[plan->count - 1].entry.gecos = mover->gecos;
+		plan->changes[plan->count - 1].entry.home = mover->home;
+		plan->changes[plan->count - 1].entry.shell = mover->shell;
+	}
+	return err;
+}
+
 static enum da_err
 make_plan(
     const struct da_config *config, struct plan *plan, struct da_diag *diag)
 {
-	DA_CLEANUP(da_view_close) struct da_view view = {0};
-	enum da_err err = da_view_open(&da_paths, &view);
+	enum da_err err = da_view_open(&da_paths, &plan->view);
 
 	if (err == DA_OK)
-		err = plan_removals(config, &view, plan);
+		err = plan_removals(config, &plan->view, plan);
+	if (err == DA_OK)
+		err = plan_moves(config, plan);
 	else if (err == DA_E_ABSENT)
 		err = DA_OK; /* nothing is there to be removed */
 	if (err == DA_OK)

@@ -15,7 +15,8 @@
 
 struct da_config;
 
-/* Groups and accounts in one replacement, then the policy. Errors of
+/* Groups, accounts, and the homes and shells of those who have what was
+ * configured before, in one replacement, then the policy. Errors of
  * account/writer.h; what failed is not half there. */
 enum da_err da_apply_run(
     const struct da_config *config, struct da_diag *diag) DA_MUST_CHECK;

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/config.h"
+#include "store/shell.h"
 
 #define CA_FILE_MAX (4 * 1024 * 1024)
 
@@ -107,6 +108,8 @@ da_command_config(int argc, char **argv)
 		return fail(&diag);
 	if (strcmp(verb, "dump") == 0)
 		return dump(config, explain);
+	if (da_shell_check(config->shell, &diag) != DA_OK)
+		return fail(&diag);
 	if (strcmp(verb, "apply") == 0)
 		return da_apply_run(config, &diag) == DA_OK ? DA_EXIT_OK
 							    : fail(&diag);

@@ -29,6 +29,7 @@
 #include "store/person.h"
 #include "store/policy.h"
 #include "store/record.h"
+#include "store/shell.h"
 
 #define SEND_TIMEOUT_MS 5000
 /* The broker outlives the worker's deadline a little, to hear its last word. */
@@ -53,6 +54,10 @@ struct auth {
 	bool local; /* the account is one of the passwd file's */
 	int64_t deadline_mono_ms;
 	int64_t started_s;
+	/* The account at first sight, as the program has seen it. */
+	uint32_t uid;
+	char home[DA_URI_MAX + 1];
+	char shell[DA_URI_MAX + 1];
 	char host[DA_HOST_MAX + 1];
 	struct da_wire_identity identity;
 	struct da_wire_metadata metadata; /* for the cache, once all is well */
@@ -65,10 +70,28 @@ set_reason(struct da_transaction *transaction, const char *reason)
 	    sizeof(transaction->result.reason))); /* ours, always fits */
 }
 
+/* Keeps what an account of ours is; of a local one nobody asks us. */
+static enum da_err
+keep_account(struct auth *auth, const struct da_account *account)
+{
+	enum da_err err =
+	    da_transaction_is_local(auth->transaction, &auth->local);
+
+	auth->uid = account->uid;
+	if (err == DA_OK && !auth->local)
+		err =
+		    da_text_copy(account->home, auth->home, sizeof(auth->home));
+	if (err == DA_OK && !auth->local)
+		err = da_text_copy(
+		    account->shell, auth->shell, sizeof(auth->shell));
+	return err;
+}
+
 /* Everything that can be refused without a request to the provider. */
 static enum da_err
-check_hopeless(struct da_transaction *transaction)
+check_hopeless(struct auth *auth)
 {
+	struct da_transaction *transaction = auth->transaction;
 	const struct da_wire_request *request = &transaction->request;
 	struct da_policy policy = da_transaction_policy(transaction);
 	struct da_account account;
@@ -93,6 +116,8 @@ check_hopeless(struct da_transaction *transaction)
 		    "first logins of it are not possible");
 		return DA_E_UNKNOWN_USER;
 	}
+	if (err == DA_OK)
+		err = keep_account(auth, &account);
 	if (err != DA_OK)
 		return err;
 	transaction->user_is_known = !provisional;
@@ -136,7 +161,8 @@ check_hopeless(struct da_transaction *transaction)
 		    "no key was proved before");
 		return DA_E_REMOTE_POLICY;
 	}
-	return DA_OK;
+	return auth->local ? DA_OK
+			   : da_shell_check(auth->shell, &transaction->diag);
 }
 
 static enum da_err
@@ -440,6 +466,11 @@ leave_grant(struct auth *auth)
 		buffer, sizeof(buffer), &account, &provisional);
 
 	da_grant_init(&grant);
+	if (err == DA_OK && account.uid != auth->uid) {
+		da_diag_set(&transaction->diag,
+		    "the account got another uid during the sign-in");
+		err = DA_E_COLLISION;
+	}
 	if (err == DA_OK)
 		err = da_text_copy(transaction->request.service, grant.service,
 		    sizeof(grant.service));
@@ -473,7 +504,9 @@ leave_grant(struct auth *auth)
 		 * his own would have. */
 		grant.person.uid = auth->local
 		    ? da_account_uid_hash(transaction->person)
-		    : account.uid;
+		    : auth->uid;
+		memcpy(grant.home, auth->home, sizeof(grant.home));
+		memcpy(grant.shell, auth->shell, sizeof(grant.shell));
 		grant.person.verified_at_s = da_clock_wall_s();
 		err = da_grant_create(transaction->paths, &grant,
 		    transaction->result.grant, &transaction->diag);
@@ -627,7 +660,7 @@ da_auth_run(struct da_transaction *transaction)
 
 	transaction->phase = "auth";
 	if (err == DA_OK)
-		err = check_hopeless(transaction);
+		err = check_hopeless(&auth);
 	if (err != DA_OK)
 		return err;
 	if (gethostname(auth.host, sizeof(auth.host) - 1) != 0 ||

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "store/grant.h"
 #include "store/person.h"
+#include "store/shell.h"
 
 /* The profile that the person signed in with, as it is configured today. */
 static enum da_err
@@ -99,30 +100,6 @@ check_person(struct da_transaction *transaction, const struct da_person *person,
 	return DA_OK;
 }
 
-/* The home folder of a person: the template with %u replaced. */
-static enum da_err
-format_home(const char *template, const char *name, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (; *template != '\0'; template ++) {
-		const char *piece = template;
-		size_t len = 1;
-
-		if (template[0] == '%' && template[1] == 'u') {
-			piece = name;
-			len = strlen(name);
-			template ++;
-		}
-		if (used + len >= size)
-			return DA_E_TOO_LARGE;
-		memcpy(out + used, piece, len);
-		used += len;
-	}
-	out[used] = '\0';
-	return DA_OK;
-}
-
 /* The display name as the GECOS field takes it. */
 static void
 format_gecos(const char *name, char *out, size_t size)
@@ -153,26 +130,22 @@ static enum da_err
 put_account(struct da_transaction *transaction, const struct da_grant *grant)
 {
 	const struct da_person *person = &grant->person;
-	char home[DA_URI_MAX + 1], gecos[DA_DISPLAY_NAME_MAX + 1];
+	char gecos[DA_DISPLAY_NAME_MAX + 1];
 	struct membership membership = {0};
 	/* A group that "config apply" has not made is one less, not the end of
 	 * all logins. */
 	struct da_account_entry entry = {.name = person->name,
 	    .uid = person->uid,
 	    .gecos = gecos,
-	    .home = home,
-	    .shell = transaction->config->shell,
+	    .home = grant->home,
+	    .shell = grant->shell,
 	    .groups = membership.names,
 	    .skip_groups = true};
-	enum da_err err = format_home(
-	    transaction->config->home, person->name, home, sizeof(home));
 
 	format_gecos(grant->gecos, gecos, sizeof(gecos));
 	da_policy_each_group(transaction->config, person->issuer,
 	    &person->groups, join_group, &membership);
-	return err != DA_OK
-	    ? err
-	    : da_account_add(transaction->paths, &entry, &transaction->diag);
+	return da_account_add(transaction->paths, &entry, &transaction->diag);
 }
 
 /* After our own sign-in: makes the account real, because mkhomedir and logind
@@ -192,6 +165,26 @@ commit(struct da_transaction *transaction, const struct da_grant *grant)
 		return DA_E_ACCT_DENIED;
 	return err == DA_OK && !grant->local ? put_account(transaction, grant)
 					     : err;
+}
+
+/* Of somebody whom we have signed in before. */
+static enum da_err
+check_shell(struct da_transaction *transaction)
+{
+	struct da_account account;
+	char buffer[2048];
+	bool provisional;
+	enum da_err err =
+	    da_account_find(transaction->paths, transaction->request.user,
+		false, buffer, sizeof(buffer), &account, &provisional);
+
+	if (err == DA_E_ABSENT) {
+		da_diag_set(
+		    &transaction->diag, "not in the account database any more");
+		return DA_E_ACCT_DENIED;
+	}
+	return err == DA_OK ? da_shell_check(account.shell, &transaction->diag)
+			    : err;
 }
 
 enum da_err
@@ -250,6 +243,8 @@ da_phase_account(struct da_transaction *transaction)
 	transaction->user_is_known = true;
 	err = check_person(transaction, &person, /* local= */ false);
 	da_person_done(&person);
+	if (err == DA_OK)
+		err = check_shell(transaction);
 	return err;
 }
 

@@ -93,9 +93,13 @@ const struct da_config_row da_config_global_rows[] = {
 	"How long after a sign-in other methods, SSH keys for instance, go on\n"
 	"working without a new one."},
     {"home", DA_CONFIG_PATH, GLOBAL(home), "/home/%u", 2, 200, NULL,
-	"Home folder of people; %u is the login name."},
+	"Home folder of people; %u is the login name. A change reaches those\n"
+	"who have what was configured before with \"devauth config apply\".\n"
+	"Files are not moved."},
     {"shell", DA_CONFIG_PATH, GLOBAL(shell), "/bin/bash", 2, 200, NULL,
-	"Shell of people."},
+	"Shell of people, one that /etc/shells lists. A change reaches them "
+	"as\n"
+	"that of home does."},
     {"enumerate", DA_CONFIG_BOOL, GLOBAL(enumerate), "no", 0, 0, NULL,
 	"Say yes to let getent passwd list everybody who has logged in here."},
     {"sshd_shows_text_at_once", DA_CONFIG_BOOL, GLOBAL(sshd_shows_text_at_once),

@@ -93,6 +93,10 @@ format_grant(const struct da_grant *grant, struct da_buf *ret)
 	if (err == DA_OK)
 		err = da_record_put(ret, "gecos", grant->gecos);
 	if (err == DA_OK)
+		err = da_record_put(ret, "home", grant->home);
+	if (err == DA_OK)
+		err = da_record_put(ret, "shell", grant->shell);
+	if (err == DA_OK)
 		err = da_record_put(ret, "who", grant->who);
 	return err != DA_OK ? err : da_person_format(&grant->person, ret);
 }
@@ -147,6 +151,12 @@ parse_grant(const struct da_buf *record, struct da_grant *ret)
 	if (err == DA_OK)
 		err = da_record_get(
 		    record, "gecos", 0, ret->gecos, sizeof(ret->gecos));
+	if (err == DA_OK)
+		err = da_record_get(
+		    record, "home", 0, ret->home, sizeof(ret->home));
+	if (err == DA_OK)
+		err = da_record_get(
+		    record, "shell", 0, ret->shell, sizeof(ret->shell));
 	if (err == DA_OK)
 		err =
 		    da_record_get(record, "who", 0, ret->who, sizeof(ret->who));

@@ -17,6 +17,11 @@ struct da_grant {
 	bool local;                    /* that is one of the passwd file's */
 	char service[DA_SERVICE_MAX + 1];
 	char gecos[DA_DISPLAY_NAME_MAX + 1];
+	/* Of an account of ours, as the name service says: the program has
+	 * asked it before, and goes by that answer whatever is configured
+	 * meanwhile. */
+	char home[DA_URI_MAX + 1];
+	char shell[DA_URI_MAX + 1];
 	char who[DA_CLAIM_MAX + 1]; /* as RESULT names the person */
 	/* Its name is "" for somebody who has none of his own here. */
 	struct da_person person;

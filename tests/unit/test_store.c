@@ -297,6 +297,8 @@ test_grant(void **state)
 	out.local = true;
 	(void)snprintf(out.service, sizeof(out.service), "sshd");
 	(void)snprintf(out.gecos, sizeof(out.gecos), "Alice");
+	(void)snprintf(out.home, sizeof(out.home), "/srv/alice");
+	(void)snprintf(out.shell, sizeof(out.shell), "/bin/sh");
 	assert_int_equal(
 	    da_grant_create(&folder.paths, &out, id, &diag), DA_OK);
 	assert_int_equal(
@@ -316,6 +318,8 @@ test_grant(void **state)
 	    da_grant_load(&folder.paths, id, "deploy", "sshd", &in, &diag),
 	    DA_OK);
 	assert_string_equal(in.gecos, "Alice");
+	assert_string_equal(in.home, "/srv/alice");
+	assert_string_equal(in.shell, "/bin/sh");
 	assert_string_equal(in.person.subject, "1");
 	assert_int_equal(in.person.groups.len, 10);
 	assert_int_equal(in.person.claims.len, 14);

@@ -117,8 +117,8 @@ da_messages_format(const struct da_wire_request *request,
 		break;
 	case DA_E_COLLISION:
 		(void)snprintf(out, size,
-		    "The number of %s is taken by another account on this "
-		    "host. Ask your administrator.",
+		    "The name or number of %s is taken by another account on "
+		    "this host. Ask your administrator.",
 		    request->user);
 		break;
 	default:

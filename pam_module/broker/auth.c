@@ -58,6 +58,7 @@ struct auth {
 	uint32_t uid;
 	char home[DA_URI_MAX + 1];
 	char shell[DA_URI_MAX + 1];
+	bool by_section; /* which names the person, and not the claims do */
 	char host[DA_HOST_MAX + 1];
 	struct da_wire_identity identity;
 	struct da_wire_metadata metadata; /* for the cache, once all is well */
@@ -161,8 +162,11 @@ check_hopeless(struct auth *auth)
 		    "no key was proved before");
 		return DA_E_REMOTE_POLICY;
 	}
-	return auth->local ? DA_OK
-			   : da_shell_check(auth->shell, &transaction->diag);
+	if (auth->local)
+		return DA_OK;
+	err = da_transaction_check_names(transaction, auth->uid);
+	return err == DA_OK ? da_shell_check(auth->shell, &transaction->diag)
+			    : err;
 }
 
 static enum da_err
@@ -400,6 +404,7 @@ check_identity(struct auth *auth)
 	    .groups = &identity->groups,
 	    .claims = &identity->claims,
 	};
+	char claimed[DA_USER_MAX + 1];
 	enum da_err err;
 
 	/* The worker has checked this; it is a stranger all the same. */
@@ -416,6 +421,9 @@ check_identity(struct auth *auth)
 	da_audit_explain(transaction, "subject %s; claim %s is \"%s\"",
 	    identity->subject, identity->username_claim, identity->username);
 	err = da_transaction_is_local(transaction, &auth->local);
+	auth->by_section =
+	    da_policy_map_name(&policy, &claims, claimed, NULL) != DA_OK ||
+	    strcmp(claimed, transaction->request.user) != 0;
 	if (err == DA_OK)
 		err = da_policy_find_person(&policy, &claims,
 		    transaction->request.user, auth->local, transaction->person,
@@ -507,6 +515,7 @@ leave_grant(struct auth *auth)
 		    : auth->uid;
 		memcpy(grant.home, auth->home, sizeof(grant.home));
 		memcpy(grant.shell, auth->shell, sizeof(grant.shell));
+		grant.person.by_section = !auth->local && auth->by_section;
 		grant.person.verified_at_s = da_clock_wall_s();
 		err = da_grant_create(transaction->paths, &grant,
 		    transaction->result.grant, &transaction->diag);

@@ -8,7 +8,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/magic.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -146,6 +148,49 @@ da_transaction_is_local(const struct da_transaction *transaction, bool *ret)
 	if (err == DA_OK)
 		*ret = found.passwd_name;
 	return err;
+}
+
+/* "what" of the sources has the name or the number already. */
+static enum da_err
+refuse_names(struct da_transaction *transaction, int error, const char *what)
+{
+	if (error != 0) {
+		errno = error;
+		da_diag_set(&transaction->diag, "the name service: %m");
+		return DA_E_SYS;
+	}
+	da_diag_set(&transaction->diag,
+	    "another source of /etc/nsswitch.conf has that %s", what);
+	return DA_E_COLLISION;
+}
+
+enum da_err
+da_transaction_check_names(struct da_transaction *transaction, uint32_t uid)
+{
+	/* A line for each of a crowd of members, or a long one ahead of it. */
+	static char room[1024 * 1024];
+	const char *name = transaction->request.user;
+	struct passwd passwd, *person;
+	struct group group, *private;
+	int error;
+
+	/* The local files were looked at before, and whom nobody knows yet our
+	 * own source does not answer for here. */
+	error = getpwnam_r(name, &passwd, room, sizeof(room), &person);
+	if (error != 0 || (person != NULL && person->pw_uid != uid))
+		return refuse_names(transaction, error, "login name");
+	error = getpwuid_r(uid, &passwd, room, sizeof(room), &person);
+	if (error != 0 ||
+	    (person != NULL && strcmp(person->pw_name, name) != 0))
+		return refuse_names(transaction, error, "uid");
+	error = getgrnam_r(name, &group, room, sizeof(room), &private);
+	if (error != 0 || (private != NULL && private->gr_gid != uid))
+		return refuse_names(transaction, error, "name as a group");
+	error = getgrgid_r(uid, &group, room, sizeof(room), &private);
+	if (error != 0 ||
+	    (private != NULL && strcmp(private->gr_name, name) != 0))
+		return refuse_names(transaction, error, "uid as a gid");
+	return DA_OK;
 }
 
 static enum da_err

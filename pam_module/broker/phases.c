@@ -77,7 +77,8 @@ check_person(struct da_transaction *transaction, const struct da_person *person,
 		return DA_E_ACCT_DENIED;
 	}
 	if (!da_policy_still_maps(&policy, transaction->request.user, local,
-		person->name, person->issuer, person->subject)) {
+		person->name, person->by_section, person->issuer,
+		person->subject)) {
 		da_diag_set(&transaction->diag,
 		    "[account %s] does not list the person any more",
 		    transaction->request.user);
@@ -167,9 +168,9 @@ commit(struct da_transaction *transaction, const struct da_grant *grant)
 					     : err;
 }
 
-/* Of somebody whom we have signed in before. */
+/* The account of somebody whom we have signed in before. */
 static enum da_err
-check_shell(struct da_transaction *transaction)
+check_account(struct da_transaction *transaction)
 {
 	struct da_account account;
 	char buffer[2048];
@@ -183,6 +184,8 @@ check_shell(struct da_transaction *transaction)
 		    &transaction->diag, "not in the account database any more");
 		return DA_E_ACCT_DENIED;
 	}
+	if (err == DA_OK)
+		err = da_transaction_check_names(transaction, account.uid);
 	return err == DA_OK ? da_shell_check(account.shell, &transaction->diag)
 			    : err;
 }
@@ -244,7 +247,7 @@ da_phase_account(struct da_transaction *transaction)
 	err = check_person(transaction, &person, /* local= */ false);
 	da_person_done(&person);
 	if (err == DA_OK)
-		err = check_shell(transaction);
+		err = check_account(transaction);
 	return err;
 }
 

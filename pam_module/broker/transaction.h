@@ -45,6 +45,13 @@ enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
 enum da_err
 da_transaction_configure(struct da_transaction *transaction) DA_MUST_CHECK;
 
+/* Whether every source of the name service agrees that name and uid are those
+ * of an account of ours, or knows neither: the program goes by the first source
+ * that answers, be it ours or not. DA_E_COLLISION; DA_E_SYS (a source does not
+ * work). */
+enum da_err da_transaction_check_names(
+    struct da_transaction *transaction, uint32_t uid) DA_MUST_CHECK;
+
 /* By what the transaction's profile and service decide; with the PAM argument
  * "debug" each rule is explained in the log. */
 struct da_policy

@@ -25,6 +25,9 @@ struct da_person {
 	uint32_t uid;
 	int64_t verified_at_s; /* wall clock of the last sign-in */
 	bool locked;
+	/* The claims give another login name, or none: [account NAME] of the
+	 * configuration let the person in. */
+	bool by_section;
 	/* Those of the provider's groups that rules here name, each terminated
 	 * by NUL; for the account phase of other login methods. */
 	struct da_buf groups;

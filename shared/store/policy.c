@@ -159,13 +159,14 @@ da_policy_find_person(const struct da_policy *policy,
 
 bool
 da_policy_still_maps(const struct da_policy *policy, const char *account,
-    bool local, const char *person, const char *issuer, const char *subject)
+    bool local, const char *person, bool by_section, const char *issuer,
+    const char *subject)
 {
 	const struct da_mapping *mapping =
 	    da_config_mapping(policy->config, account);
 
 	if (mapping == NULL)
-		return !local && strcmp(account, person) == 0;
+		return !local && !by_section && strcmp(account, person) == 0;
 	return lists_subject(mapping, issuer, subject) ||
 	    /* Of a person with another name only the pin is left. */
 	    (!local && strcmp(account, person) == 0 &&

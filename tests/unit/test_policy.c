@@ -235,7 +235,7 @@ test_find_person(void **state)
 		    .subject = rows[i].subject,
 		    .username_claim = "preferred_username",
 		    .username = rows[i].username};
-		char person[DA_USER_MAX + 1] = "";
+		char person[DA_USER_MAX + 1] = "", name[DA_USER_MAX + 1];
 		enum da_err err = da_policy_find_person(&policy, &identity,
 		    rows[i].account, rows[i].local, person, &diag);
 
@@ -247,6 +247,9 @@ test_find_person(void **state)
 		if (err == DA_OK)
 			assert_true(da_policy_still_maps(&policy,
 			    rows[i].account, rows[i].local, person,
+			    da_policy_map_name(
+				&policy, &identity, name, NULL) != DA_OK ||
+				strcmp(name, rows[i].account) != 0,
 			    rows[i].issuer, rows[i].subject));
 	}
 }
@@ -259,28 +262,30 @@ test_still_maps(void **state)
 		const char *account;
 		bool local;
 		const char *person, *subject;
-		bool maps;
+		bool by_section, maps;
 	} rows[] = {
-	    {"alice", false, "alice", "s-alice", true},
-	    {"alice", true, "alice", "s-alice", false},
-	    {"deploy", true, "alice", "s-alice", true},
-	    {"deploy", true, "carol", "s-carol", false},
-	    {"deploy", true, "", "s-odd", true},
-	    {"deploy", true, "", "s-other", false},
-	    {"build", true, "alice", "s-alice", false},
-	    {"oscar", false, "oscar", "s-oscar", true},
-	    {"oscar", false, "oscar", "s-former", false},
-	    {"empty", false, "empty", "s", false},
-	    {"root", true, "alice", "s-alice", true},
-	    {"root", true, "alice", "s-former", false},
+	    {"alice", false, "alice", "s-alice", false, true},
+	    {"alice", false, "alice", "s-alice", true, false},
+	    {"alice", true, "alice", "s-alice", false, false},
+	    {"deploy", true, "alice", "s-alice", false, true},
+	    {"deploy", true, "carol", "s-carol", false, false},
+	    {"deploy", true, "", "s-odd", false, true},
+	    {"deploy", true, "", "s-other", false, false},
+	    {"build", true, "alice", "s-alice", false, false},
+	    {"oscar", false, "oscar", "s-oscar", false, true},
+	    {"oscar", false, "oscar", "s-oscar", true, true},
+	    {"oscar", false, "oscar", "s-former", false, false},
+	    {"empty", false, "empty", "s", false, false},
+	    {"root", true, "alice", "s-alice", false, true},
+	    {"root", true, "alice", "s-former", false, false},
 	};
 	struct da_policy policy = policy_of("corp", "sshd");
 
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
 		if (da_policy_still_maps(&policy, rows[i].account,
-			rows[i].local, rows[i].person, ISSUER,
-			rows[i].subject) != rows[i].maps)
+			rows[i].local, rows[i].person, rows[i].by_section,
+			ISSUER, rows[i].subject) != rows[i].maps)
 			fail_msg("row %zu", i);
 	}
 }

@@ -152,6 +152,7 @@ make_person(struct da_person *person, const char *name, const char *subject)
 	(void)snprintf(person->profile, sizeof(person->profile), "corp");
 	person->uid = 1900000000;
 	person->verified_at_s = 1790000000;
+	person->by_section = true;
 	assert_int_equal(da_buf_put(&person->groups, "staff\0ops", 10), DA_OK);
 }
 
@@ -171,6 +172,7 @@ test_person_round_trip(void **state)
 	assert_string_equal(in.issuer, out.issuer);
 	assert_int_equal(in.uid, out.uid);
 	assert_int_equal(in.verified_at_s, out.verified_at_s);
+	assert_true(in.by_section);
 	assert_int_equal(in.groups.len, 10);
 	assert_memory_equal(in.groups.bytes, "staff\0ops", 10);
 	assert_false(in.locked);

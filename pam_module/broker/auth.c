@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "account/account.h"
+#include "account/reader.h"
 #include "broker/transaction.h"
 #include "broker/worker_client.h"
 #include "core/clock.h"
@@ -88,6 +89,29 @@ keep_account(struct auth *auth, const struct da_account *account)
 	return err;
 }
 
+/* A number that is taken keeps somebody out who did nothing wrong: the log says
+ * who has it, and still not the name that was typed. */
+static void
+say_why_absent(struct da_transaction *transaction)
+{
+	const uint32_t uid = da_account_uid_hash(transaction->request.user);
+	struct da_account account;
+	struct da_view view;
+	char buffer[2048];
+
+	da_diag_set(&transaction->diag,
+	    "the name is not known, and first logins of it are not possible");
+	if (da_view_open(transaction->paths, &view) != DA_OK)
+		return;
+	if (da_reader_find_uid(&view, uid, buffer, sizeof(buffer), &account) ==
+	    DA_OK)
+		da_diag_set(&transaction->diag,
+		    "the uid that the name would have belongs to %s; give one "
+		    "of them another with \"devauth accounts add\"",
+		    account.name);
+	da_view_close(&view);
+}
+
 /* Everything that can be refused without a request to the provider. */
 static enum da_err
 check_hopeless(struct auth *auth)
@@ -112,9 +136,7 @@ check_hopeless(struct auth *auth)
 	err = da_account_find(transaction->paths, request->user, true, buffer,
 	    sizeof(buffer), &account, &provisional);
 	if (err == DA_E_ABSENT) {
-		da_diag_set(&transaction->diag,
-		    "the name is not known, and "
-		    "first logins of it are not possible");
+		say_why_absent(transaction);
 		return DA_E_UNKNOWN_USER;
 	}
 	if (err == DA_OK)

@@ -1,6 +1,8 @@
 /*
  * Provisional answers. Nothing about people is kept: each answer is computed
- * from the name, and is the same in every process that may have it.
+ * from the name, and is the same in every process that may have it. So there is
+ * no list that strangers could fill; what they can cause besides, requests and
+ * codes, the broker bounds (store/limits.h).
  *
  * Answered: the person by name, the private group by name. By number as well
  * when the policy lists the names that can succeed: then there are few to try.

@@ -269,6 +269,22 @@ def test_N12_no_login_names(host, idp, driver, name):
         assert name not in "".join(map(str, host.audit()))
 
 
+def test_N14_groups_elsewhere(host, idp, login):
+    """Claims may say where the groups are to be had: that address is not ours
+    to ask, and nobody is let in without them."""
+    idp.control.quirks(groups=None, claims={"alice": {
+        "_claim_names": {"groups": "src1"},
+        "_claim_sources": {"src1": {"endpoint": idp.issuer + "/elsewhere",
+                                    "access_token": "x"}}}})
+    text, status = attempt(idp, login, "alice")
+    assert status == 255
+    assert "the groups are kept elsewhere and were not sent" in text
+    assert refusal(host)[0] == "bad-id-token"
+    assert not [request for request in idp.control.requests()
+                if "elsewhere" in request["path"]]
+    nothing_written(host)
+
+
 # N17: refusals look alike
 
 KINDS = {"unknown": "nobodyknows", "not-allowed": "carol", "locked": "bob",

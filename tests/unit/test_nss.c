@@ -444,6 +444,7 @@ count_people(void)
 	return count;
 }
 
+/* S15 */
 static void
 test_enumeration_is_off(void **state)
 {

@@ -128,7 +128,7 @@ def test_homes_are_made(host, idp, login):
 HOMES = {
     "absent": "true",
     "a root-squashed one": "install -d -m 000 $h",
-    "a link to root's": "ln -s /root $h",
+    "a link to root's": "ln -s /var/roots $h",
     "somebody else's, full of traps":
         "install -d -o 4321 $h; mkfifo $h/.ssh $h/.netrc; "
         "ln -s /etc/shadow $h/.hushlogin",
@@ -139,7 +139,9 @@ def test_F8_homes_of_every_kind(host, idp, login):
     """Whatever a home is, the login is the same; no process of ours makes,
     opens or changes anything there."""
     stack(host)  # nothing makes homes
-    look = ("find", "/home/alice", "/root", "-printf", r"%p %m %U %C@\n")
+    host.run("install", "-d", "-m", "700", "/var/roots", check=True)
+    look = ("find", "/home/alice", "/var/roots", "-printf",
+            r"%p %m %U %C@\n")
     for kind, command in HOMES.items():
         host.run("sh", "-c", f"h=/home/alice; rm -rf $h; {command}",
                  check=True)

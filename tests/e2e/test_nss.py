@@ -276,7 +276,7 @@ def test_S14_files_come_first(host, idp, login):
     still there when it goes."""
     sign_in(idp, login)
     ours = host.run("id", "alice").stdout
-    host.run("sh", "-c", "cp /etc/passwd /etc/group /root; "
+    host.run("sh", "-c", "cp /etc/passwd /etc/group /run; "
              "echo alice:x:4321:4321::/nowhere:/bin/sh >>/etc/passwd; "
              "echo alice:x:4321: >>/etc/group", check=True)
     assert host.run("id", "alice").stdout == \
@@ -284,7 +284,7 @@ def test_S14_files_come_first(host, idp, login):
     assert host.run("getent", "group", "alice").stdout == "alice:x:4321:\n"
     client = login("alice")
     client.child.expect_exact("Password: ")  # pam_unix's
-    host.run("sh", "-c", "cp /root/passwd /root/group /etc", check=True)
+    host.run("sh", "-c", "cp /run/passwd /run/group /etc", check=True)
     assert host.run("id", "alice").stdout == ours
     sign_in(idp, login)
 

@@ -7,7 +7,7 @@
         host.run("getent", "passwd", "alice")
 
 Everything lives in namespaces (mount, PID, UTS): a private /etc, /var, /home,
-/run and /dev over the machine's own. When the host is left, its process 1 ends
+/srv, /run and /dev over the machine's own. When the host is left, its process 1 ends
 and the kernel ends everything else in it.
 """
 

@@ -2,7 +2,7 @@
 """Process 1 of a private test host (see host.py).
 
 Runs in fresh mount, PID and UTS namespaces. Builds a private /etc, /var, /home,
-/run and /dev over the machine's own, lays the staged installation over /usr,
+/srv, /run and /dev over the machine's own, lays the staged installation over /usr,
 receives syslog, reaps orphans, and ends with its standard input. Nothing of the
 machine is changed: every mount is private to the namespace.
 """
@@ -95,7 +95,7 @@ def build(stage, work, name):
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", work)
     # The installation below, the test's own additions on top.
     overlay("/usr", work, f"{stage}/usr")
-    for folder in ("/etc", "/var", "/home"):
+    for folder in ("/etc", "/var", "/home", "/srv"):
         overlay(folder, work)
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     private_dev(work)

@@ -690,6 +690,12 @@ da_config_service(const struct da_config *config, const char *name)
 		if (strcmp(config->services[i].name, name) == 0)
 			return &config->services[i];
 	}
+	/* "sudo -i" and "su -" are services of their own, and whoever runs them
+	 * has the choice: what is asked of one is asked of the other. */
+	if (strcmp(name, "sudo-i") == 0)
+		return da_config_service(config, "sudo");
+	if (strcmp(name, "su-l") == 0)
+		return da_config_service(config, "su");
 	return NULL;
 }
 

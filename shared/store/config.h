@@ -131,8 +131,9 @@ void da_config_freep(struct da_config **config);
 enum da_err da_config_profile(const struct da_config *config, const char *name,
     const struct da_profile **ret, struct da_diag *diag) DA_MUST_CHECK;
 
-/* The section of that PAM service, the mapping of that account: NULL when there
- * is none. Borrowed. */
+/* The section of that PAM service, for sudo-i and su-l that of sudo and su
+ * unless they have their own; the mapping of that account. NULL when there is
+ * none. Borrowed. */
 const struct da_service *
 da_config_service(const struct da_config *config, const char *name);
 const struct da_mapping *

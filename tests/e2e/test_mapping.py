@@ -188,16 +188,20 @@ def test_a_service_asks_for_more(host, idp, login):
     sections = {"service sudo": {"allowed_groups": "operators"}}
     host.configure(idp, sections=sections)
     host.pam("sudo")
+    host.pam("sudo-i")
     host.write("/etc/sudoers.d/test",
                "alice ALL=(ALL) NOPASSWD: ALL\nbob ALL=(ALL) NOPASSWD: ALL\n",
                0o440)
-    text, status = sign_in(idp, login, "alice", command="sudo id -u")
-    assert status == 0 and "\n0\r" in text
-    text, status = sign_in(idp, login, "bob", command="sudo id -u")
-    assert status != 0 and "\n0\r" not in text
-    line = record(host, "account")
-    assert line["service"] == "sudo" and line["user"] == "bob"
-    assert "[service sudo] allowed_groups" in line["detail"]
+    # A login shell is another service of PAM's, and no way around the rule.
+    for command, service in (("sudo id -u", "sudo"),
+                             ("sudo -i id -u", "sudo-i")):
+        text, status = sign_in(idp, login, "alice", command=command)
+        assert status == 0 and "\n0\r" in text
+        text, status = sign_in(idp, login, "bob", command=command)
+        assert status != 0 and "\n0\r" not in text
+        line = record(host, "account")
+        assert line["service"] == service and line["user"] == "bob"
+        assert "[service sudo] allowed_groups" in line["detail"]
 
 
 # Groups

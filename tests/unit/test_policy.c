@@ -335,6 +335,11 @@ test_access(void **state)
 		"allowed_users, allowed_groups"},
 	    {"corp", "sudo", "carol", "admins;staff", "", NULL},
 	    {"corp", "su", "alice", "staff", "", "[service su] allowed_users"},
+	    /* Who may choose "sudo -i" and "su -" gains nothing by it. */
+	    {"corp", "sudo-i", "alice", "", "",
+		"[service sudo] allowed_groups"},
+	    {"corp", "su-l", "alice", "staff", "",
+		"[service su] allowed_users"},
 	    {"corp", "cron", "alice", "", "role=robot", NULL},
 	    {"corp", "cron", "alice", "", "",
 		"[service cron] required_claims role=robot"},

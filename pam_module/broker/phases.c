@@ -227,6 +227,10 @@ da_phase_account(struct da_transaction *transaction)
 	err = da_transaction_is_local(transaction, &local);
 	if (err != DA_OK)
 		return err;
+	/* But somebody did sign in, who may be locked, and only the grant knew
+	 * who: su can be held up until it is stale. */
+	if (local && request->grant[0] != '\0')
+		return DA_E_ACCT_DENIED;
 	if (local) {
 		/* A key names no person: the account's own state, which PAM's
 		 * other modules look at, decides. */

@@ -187,6 +187,26 @@ def test_forged_grant(host, idp, driver, grant):
     assert host.run("getent", "passwd", "alice").stdout == ""
 
 
+def test_stale_grant_of_a_local_account(host, idp, driver, stack):
+    """Without the grant nobody knows who signed in: it is no key's login, which
+    only the account's own state decides."""
+    host.run("useradd", "-M", "-s", "/bin/sh", "deploy", check=True)
+    host.configure(idp, sections={"account deploy": {"people": "alice"}})
+    stack(service="login")
+    assert driver("deploy", "acct").result("acct") == SUCCESS
+    each = driver("deploy", "auth", service="login")
+    approve(idp, each)
+    grant = re.search(r"DEVAUTH_GRANT=(\w{32})", each.rest()).group(1)
+    path = f"/run/devauth/grants/{grant}"
+    made = host.read(path)
+    arguments = ("deploy", "--env", f"DEVAUTH_GRANT={grant}", "acct")
+    assert driver(*arguments, service="login").result("acct") == SUCCESS
+    host.write(path, re.sub(r"(?m)^made_mono_ms=.*", "made_mono_ms=1", made),
+               0o600)
+    assert driver(*arguments, service="login").result("acct") == PERM_DENIED
+    assert "no such grant" in host.audit()[-1]["detail"]
+
+
 def test_grant_of_another_service(host, idp, driver, stack):
     """A grant of one service opens nothing in another."""
     stack(service="sshd")

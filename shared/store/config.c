@@ -360,7 +360,8 @@ check_scope(struct loading *loading, int line, const char *profile)
 			config->profiles[0].issuer) != 0)
 			return refuse(loading, line,
 			    "there are profiles of several issuers: say whose "
-			    "groups and claims these are, \"profile = NAME\"");
+			    "people, groups and claims these are, \"profile = "
+			    "NAME\"");
 	}
 	return DA_OK;
 }
@@ -385,8 +386,14 @@ check_mapping(
     struct loading *loading, void *section, const struct da_config_kind *kind)
 {
 	const struct da_mapping *mapping = section;
+	enum da_err err =
+	    mapping->people.count > 0 || mapping->profile[0] != '\0'
+	    ? check_scope(loading, mapping->line, mapping->profile)
+	    : DA_OK;
 
 	(void)kind;
+	if (err != DA_OK)
+		return err;
 	if (strcmp(mapping->name, "root") == 0 && mapping->people.count > 0)
 		return refuse(loading, mapping->line,
 		    "[account root] takes no people, only subjects = "

@@ -84,6 +84,7 @@ struct da_service {
 /* [account NAME]: the people who may log in as that account. */
 struct da_mapping {
 	DA_SECTION_HEAD;
+	char *profile;                  /* whose login names; as above */
 	struct da_config_list people;   /* login names */
 	struct da_config_list subjects; /* ISSUER#SUBJECT */
 };

@@ -188,6 +188,11 @@ static const struct da_config_row service_rows[] = {
 };
 
 static const struct da_config_row account_rows[] = {
+    {"profile", DA_CONFIG_WORD, offsetof(struct da_mapping, profile), "", 0,
+	DA_PROFILE_MAX, NULL,
+	"The profile whose people these are. Needed only for \"people\", and "
+	"when\n"
+	"there are profiles of several issuers."},
     {"people", DA_CONFIG_LIST, offsetof(struct da_mapping, people), "", 1,
 	DA_USER_MAX, NULL,
 	"Login names of the people who may log in as this account, which may "

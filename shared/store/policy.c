@@ -78,6 +78,20 @@ da_policy_map_name(const struct da_policy *policy,
 	return DA_OK;
 }
 
+/* Profiles of one issuer mean the same people and groups. */
+static bool
+is_of_issuer(const struct da_config *config, const char *profile_name,
+    const char *issuer)
+{
+	const struct da_profile *profile;
+
+	if (profile_name[0] == '\0')
+		return true; /* there is one issuer: the schema sees to it */
+	return da_config_profile(config, profile_name, &profile, NULL) ==
+	    DA_OK &&
+	    strcmp(profile->issuer, issuer) == 0;
+}
+
 static bool
 lists_subject(
     const struct da_mapping *mapping, const char *issuer, const char *subject)
@@ -97,9 +111,11 @@ lists_subject(
 /* Names do not make root: whoever can change names at the provider could. The
  * configuration refuses such a line; this is for the day when it does not. */
 static bool
-lists_person(const struct da_mapping *mapping, const char *person)
+lists_person(const struct da_policy *policy, const struct da_mapping *mapping,
+    const char *issuer, const char *person)
 {
 	return strcmp(mapping->name, "root") != 0 &&
+	    is_of_issuer(policy->config, mapping->profile, issuer) &&
 	    da_config_list_has(&mapping->people, person);
 }
 
@@ -136,7 +152,8 @@ da_policy_find_person(const struct da_policy *policy,
 	} else if (lists_subject(
 		       mapping, identity->issuer, identity->subject)) {
 		explain(policy, "[account %s] lists the subject", account);
-	} else if (err == DA_OK && lists_person(mapping, name)) {
+	} else if (err == DA_OK &&
+	    lists_person(policy, mapping, identity->issuer, name)) {
 		explain(policy, "[account %s] lists %s", account, name);
 	} else {
 		da_diag_set(diag,
@@ -171,7 +188,7 @@ da_policy_still_maps(const struct da_policy *policy, const char *account,
 	    /* Of a person with another name only the pin is left. */
 	    (!local && strcmp(account, person) == 0 &&
 		mapping->people.count > 0) ||
-	    lists_person(mapping, person);
+	    lists_person(policy, mapping, issuer, person);
 }
 
 static bool
@@ -222,20 +239,6 @@ meets(const struct da_buf *claims, const char *rule)
 		value += len;
 	}
 	return false;
-}
-
-/* Profiles of one issuer mean the same people and groups. */
-static bool
-is_of_issuer(const struct da_config *config, const char *profile_name,
-    const char *issuer)
-{
-	const struct da_profile *profile;
-
-	if (profile_name[0] == '\0')
-		return true; /* there is one issuer: the schema sees to it */
-	return da_config_profile(config, profile_name, &profile, NULL) ==
-	    DA_OK &&
-	    strcmp(profile->issuer, issuer) == 0;
 }
 
 static enum da_err
@@ -327,8 +330,10 @@ da_policy_could_succeed(const struct da_policy *policy, const char *account)
 	const struct da_mapping *mapping =
 	    da_config_mapping(policy->config, account);
 
-	if (mapping != NULL && mapping->people.count == 0 &&
-	    mapping->subjects.count == 0)
+	if (mapping != NULL && mapping->subjects.count == 0 &&
+	    (mapping->people.count == 0 ||
+		!is_of_issuer(
+		    policy->config, mapping->profile, policy->profile->issuer)))
 		return false;
 	return could_list(policy, &policy->profile->access, account) &&
 	    (service == NULL || !da_config_service_limits_people(service) ||

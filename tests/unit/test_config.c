@@ -179,6 +179,13 @@ test_complaints(void **state)
 		     "client_id = b\nallowed_users=\n"
 		     "[service sudo]\nallowed_groups = g\n",
 		":10: there are profiles of several issuers"},
+	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
+		     "client_id = b\nallowed_users=\n"
+		     "[account deploy]\npeople = alice\n",
+		":10: there are profiles of several issuers"},
+	    {PROFILE "allowed_users=\n[account deploy]\nprofile = elsewhere\n"
+		     "subjects = https://x#1\n",
+		":6: profile: names a profile that is not there"},
 	};
 	struct da_config *config;
 

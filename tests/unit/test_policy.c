@@ -44,8 +44,12 @@ static const char text[] = "[profile corp]\n"
 			   "profile = corp\n"
 			   "required_claims = role=robot\n"
 			   "[account deploy]\n"
+			   "profile = corp\n"
 			   "people = alice bob\n"
 			   "subjects = " ISSUER "#s-odd\n"
+			   "[account ship]\n"
+			   "profile = corp\n"
+			   "people = alice\n"
 			   "[account root]\n"
 			   "subjects = " ISSUER "#s-alice\n"
 			   "[account oscar]\n"
@@ -212,6 +216,9 @@ test_find_person(void **state)
 	    {"deploy", true, "carol", "s-carol", ISSUER, DA_E_WRONG_PERSON, ""},
 	    {"deploy", true, "deploy", "s-d", ISSUER, DA_E_WRONG_PERSON, ""},
 	    {"deploy", true, "carol", "s-odd", ISSUER, DA_OK, "carol"},
+	    /* The partner's alice is not ours. */
+	    {"deploy", true, "alice", "s-alice", PARTNER, DA_E_WRONG_PERSON,
+		""},
 	    /* No login name, listed by identity. */
 	    {"deploy", true, "o.dd", "s-odd", ISSUER, DA_OK, ""},
 	    {"deploy", true, "o.dd", "s-od", ISSUER, DA_E_WRONG_PERSON, ""},
@@ -382,6 +389,9 @@ test_could_succeed(void **state)
 	    {"corp", "su", "alice", false},
 	    {"names", "sshd", "deploy", true},
 	    {"nobody", "sshd", "deploy", false},
+	    {"corp", "sshd", "ship", true},
+	    {"partner", "sshd", "ship", false},
+	    {"partner", "sshd", "root", true},
 	    {"corp", "sshd", "empty", false},
 	    {"names", "sshd", "root", true},
 	};

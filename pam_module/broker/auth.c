@@ -59,7 +59,6 @@ struct auth {
 	uint32_t uid;
 	char home[DA_URI_MAX + 1];
 	char shell[DA_URI_MAX + 1];
-	bool by_section; /* which names the person, and not the claims do */
 	char host[DA_HOST_MAX + 1];
 	struct da_wire_identity identity;
 	struct da_wire_metadata metadata; /* for the cache, once all is well */
@@ -410,6 +409,19 @@ check_pin(struct auth *auth)
 	return err;
 }
 
+static struct da_policy_identity
+claims_of(const struct da_wire_identity *identity)
+{
+	return (struct da_policy_identity){
+	    .issuer = identity->issuer,
+	    .subject = identity->subject,
+	    .username_claim = identity->username_claim,
+	    .username = identity->username,
+	    .groups = &identity->groups,
+	    .claims = &identity->claims,
+	};
+}
+
 /* Everything that has to hold before the person is let in. */
 static enum da_err
 check_identity(struct auth *auth)
@@ -418,15 +430,7 @@ check_identity(struct auth *auth)
 	const struct da_wire_identity *identity = &auth->identity;
 	const struct da_profile *profile = transaction->profile;
 	const struct da_policy policy = da_transaction_policy(transaction);
-	const struct da_policy_identity claims = {
-	    .issuer = identity->issuer,
-	    .subject = identity->subject,
-	    .username_claim = identity->username_claim,
-	    .username = identity->username,
-	    .groups = &identity->groups,
-	    .claims = &identity->claims,
-	};
-	char claimed[DA_USER_MAX + 1];
+	const struct da_policy_identity claims = claims_of(identity);
 	enum da_err err;
 
 	/* The worker has checked this; it is a stranger all the same. */
@@ -443,9 +447,6 @@ check_identity(struct auth *auth)
 	da_audit_explain(transaction, "subject %s; claim %s is \"%s\"",
 	    identity->subject, identity->username_claim, identity->username);
 	err = da_transaction_is_local(transaction, &auth->local);
-	auth->by_section =
-	    da_policy_map_name(&policy, &claims, claimed, NULL) != DA_OK ||
-	    strcmp(claimed, transaction->request.user) != 0;
 	if (err == DA_OK)
 		err = da_policy_find_person(&policy, &claims,
 		    transaction->request.user, auth->local, transaction->person,
@@ -480,6 +481,21 @@ save_metadata(const struct auth *auth)
 		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_JWKS,
 		    issuer, auth->started_s, fetched->jwks_max_age_s,
 		    &fetched->jwks, NULL));
+}
+
+/* By what an [account NAME] has to list the person from now on. */
+static void
+note_login_name(const struct auth *auth, struct da_person *person)
+{
+	const struct da_policy policy =
+	    da_transaction_policy(auth->transaction);
+	const struct da_policy_identity claims = claims_of(&auth->identity);
+	char login[DA_USER_MAX + 1] = "-";
+	struct da_diag diag;
+
+	DA_IGNORE(da_policy_map_name(&policy, &claims, login, &diag));
+	if (strcmp(login, person->name) != 0)
+		memcpy(person->listed_as, login, sizeof(login));
 }
 
 static enum da_err
@@ -530,6 +546,7 @@ leave_grant(struct auth *auth)
 		    identity->name, grant.gecos, sizeof(grant.gecos));
 		memcpy(grant.who, transaction->result.who, sizeof(grant.who));
 		grant.local = auth->local;
+		note_login_name(auth, &grant.person);
 		/* Of somebody who came as a local account: what an account of
 		 * his own would have. */
 		grant.person.uid = auth->local
@@ -537,7 +554,6 @@ leave_grant(struct auth *auth)
 		    : auth->uid;
 		memcpy(grant.home, auth->home, sizeof(grant.home));
 		memcpy(grant.shell, auth->shell, sizeof(grant.shell));
-		grant.person.by_section = !auth->local && auth->by_section;
 		grant.person.verified_at_s = da_clock_wall_s();
 		err = da_grant_create(transaction->paths, &grant,
 		    transaction->result.grant, &transaction->diag);

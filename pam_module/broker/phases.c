@@ -77,8 +77,8 @@ check_person(struct da_transaction *transaction, const struct da_person *person,
 		return DA_E_ACCT_DENIED;
 	}
 	if (!da_policy_still_maps(&policy, transaction->request.user, local,
-		person->name, person->by_section, person->issuer,
-		person->subject)) {
+		person->listed_as[0] != '\0' ? person->listed_as : person->name,
+		person->issuer, person->subject)) {
 		da_diag_set(&transaction->diag,
 		    "[account %s] does not list the person any more",
 		    transaction->request.user);

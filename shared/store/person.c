@@ -103,10 +103,16 @@ parse_list(const struct da_buf *record, const char *key, struct da_buf *ret)
 enum da_err
 da_person_parse(const struct da_buf *record, struct da_person *ret)
 {
-	int64_t uid, locked, by_section = 0;
+	int64_t uid, locked;
 	enum da_err err =
 	    da_record_get(record, "name", 0, ret->name, sizeof(ret->name));
 
+	if (err == DA_OK) {
+		err = da_record_get(record, "listed_as", 0, ret->listed_as,
+		    sizeof(ret->listed_as));
+		if (err == DA_E_ABSENT)
+			err = DA_OK;
+	}
 	if (err == DA_OK)
 		err = da_record_get(
 		    record, "profile", 0, ret->profile, sizeof(ret->profile));
@@ -124,16 +130,12 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 		err = da_record_get_int(
 		    record, "verified_at", 0, INT64_MAX, &ret->verified_at_s);
 	if (err == DA_OK)
-		err =
-		    da_record_get_int(record, "by_section", 0, 1, &by_section);
-	if (err == DA_OK)
 		err = parse_list(record, "group", &ret->groups);
 	if (err == DA_OK)
 		err = parse_list(record, "claim", &ret->claims);
 	if (err == DA_OK) {
 		ret->uid = (uint32_t)uid;
 		ret->locked = locked != 0;
-		ret->by_section = by_section != 0;
 	}
 	return err == DA_E_ABSENT ? DA_E_SYNTAX : err;
 }
@@ -232,6 +234,8 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 {
 	enum da_err err = da_record_put(ret, "name", person->name);
 
+	if (err == DA_OK && person->listed_as[0] != '\0')
+		err = da_record_put(ret, "listed_as", person->listed_as);
 	if (err == DA_OK)
 		err = da_record_put(ret, "profile", person->profile);
 	if (err == DA_OK)
@@ -245,8 +249,6 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 	if (err == DA_OK)
 		err = da_record_put_int(
 		    ret, "verified_at", person->verified_at_s);
-	if (err == DA_OK)
-		err = da_record_put_int(ret, "by_section", person->by_section);
 	if (err == DA_OK)
 		err = format_list(&person->groups, "group", ret);
 	if (err == DA_OK)

@@ -19,15 +19,16 @@ struct da_paths;
 
 struct da_person {
 	char name[DA_USER_MAX + 1];
+	/* The login name that the provider gives, if that is another one, "-"
+	 * if it gives none: then the person has the name by an [account NAME]
+	 * only. */
+	char listed_as[DA_USER_MAX + 1];
 	char profile[DA_PROFILE_MAX + 1];
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
 	uint32_t uid;
 	int64_t verified_at_s; /* wall clock of the last sign-in */
 	bool locked;
-	/* The claims give another login name, or none: [account NAME] of the
-	 * configuration let the person in. */
-	bool by_section;
 	/* Those of the provider's groups that rules here name, each terminated
 	 * by NUL; for the account phase of other login methods. */
 	struct da_buf groups;

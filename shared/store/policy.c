@@ -176,19 +176,15 @@ da_policy_find_person(const struct da_policy *policy,
 
 bool
 da_policy_still_maps(const struct da_policy *policy, const char *account,
-    bool local, const char *person, bool by_section, const char *issuer,
-    const char *subject)
+    bool local, const char *login, const char *issuer, const char *subject)
 {
 	const struct da_mapping *mapping =
 	    da_config_mapping(policy->config, account);
 
 	if (mapping == NULL)
-		return !local && !by_section && strcmp(account, person) == 0;
+		return !local && strcmp(account, login) == 0;
 	return lists_subject(mapping, issuer, subject) ||
-	    /* Of a person with another name only the pin is left. */
-	    (!local && strcmp(account, person) == 0 &&
-		mapping->people.count > 0) ||
-	    lists_person(policy, mapping, issuer, person);
+	    lists_person(policy, mapping, issuer, login);
 }
 
 static bool

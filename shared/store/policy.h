@@ -70,13 +70,11 @@ enum da_err da_policy_check_access(const struct da_policy *policy,
 bool
 da_policy_could_succeed(const struct da_policy *policy, const char *account);
 
-/* Whether the account's section names that person, by whatever it lists; where
- * there is none, whether the account has the person's own name. For the phases
- * in which no claims are at hand: "by_section" says that they gave another
- * name. */
+/* Whether somebody with that login name may still be the account, as
+ * da_policy_find_person() decides. For the phases in which no claims are at
+ * hand. */
 bool da_policy_still_maps(const struct da_policy *policy, const char *account,
-    bool local, const char *person, bool by_section, const char *issuer,
-    const char *subject);
+    bool local, const char *login, const char *issuer, const char *subject);
 
 /* Whether a rule for that service needs groups to be known to say yes. */
 bool

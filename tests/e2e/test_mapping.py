@@ -145,6 +145,25 @@ def test_an_account_of_ours_for_an_identity(host, idp, login):
     assert status != 0 and "uid=" not in text
 
 
+def test_a_line_that_is_gone_binds_keys_as_well(host, idp, login, key):
+    """The account was never bob's but by the line."""
+    line = {"account ada": {"people": "alice bob"}}
+    options = key("ada")
+    host.configure(idp, sections=line)
+    assert sign_in(idp, login, "ada", by="bob")[1] == 0
+    client = login("ada", "id -un", options)
+    assert "ada" in client.rest() and client.status == 0
+    for sections in ({"account ada": {"people": "alice"}}, {}):
+        host.configure(idp, sections=sections)
+        client = login("ada", "id -un", options)
+        client.rest()
+        assert client.status != 0
+        assert record(host, "account")["reason"] == "account-denied"
+    host.configure(idp, sections=line)
+    client = login("ada", "id -un", options)
+    assert "ada" in client.rest() and client.status == 0
+
+
 # Claims
 
 def test_claims_in_order(host, idp, login):

@@ -152,7 +152,6 @@ make_person(struct da_person *person, const char *name, const char *subject)
 	(void)snprintf(person->profile, sizeof(person->profile), "corp");
 	person->uid = 1900000000;
 	person->verified_at_s = 1790000000;
-	person->by_section = true;
 	assert_int_equal(da_buf_put(&person->groups, "staff\0ops", 10), DA_OK);
 }
 
@@ -163,16 +162,17 @@ test_person_round_trip(void **state)
 
 	(void)state;
 	make_person(&out, "alice", "sub=1");
+	(void)snprintf(out.listed_as, sizeof(out.listed_as), "al");
 	assert_int_equal(
 	    da_person_load(&folder.paths, "alice", &in, &diag), DA_E_ABSENT);
 	assert_int_equal(da_person_save(&folder.paths, &out, &diag), DA_OK);
 	assert_int_equal(
 	    da_person_load(&folder.paths, "alice", &in, &diag), DA_OK);
 	assert_string_equal(in.subject, "sub=1");
+	assert_string_equal(in.listed_as, "al");
 	assert_string_equal(in.issuer, out.issuer);
 	assert_int_equal(in.uid, out.uid);
 	assert_int_equal(in.verified_at_s, out.verified_at_s);
-	assert_true(in.by_section);
 	assert_int_equal(in.groups.len, 10);
 	assert_memory_equal(in.groups.bytes, "staff\0ops", 10);
 	assert_false(in.locked);

@@ -215,6 +215,10 @@ take_key(struct loading *loading, const struct da_config_row *rows,
 	return refuse_unknown(loading, rows, count, key);
 }
 
+/* inih cuts the titles of sections there without a word: the rule would be
+ * about another service. */
+#define TITLE_CUT 49
+
 /* inih's callback: 1 = fine, 0 = stop. */
 static int
 take_pair(void *user, const char *section, const char *key, const char *value)
@@ -225,6 +229,11 @@ take_pair(void *user, const char *section, const char *key, const char *value)
 
 	if (loading->failed)
 		return 0;
+	if (strlen(section) >= TITLE_CUT) {
+		(void)refuse(
+		    loading, loading->line, "the section's name is too long");
+		return 0;
+	}
 	if (strcmp(section, "devauth") == 0) {
 		if (config->line == 0)
 			config->line = loading->line;

@@ -141,6 +141,9 @@ test_complaints(void **state)
 		":6: a service has the name of a file"},
 	    {PROFILE "allowed_users=\n[service sudo]\nprofile = x\n",
 		":6: profile: names a profile that is not there"},
+	    {PROFILE "allowed_users=\n[service a123456789b123456789c123456789"
+		     "d123456789e]\nallowed_users =\n",
+		":6: the section's name is too long"},
 	    {PROFILE "allowed_users=\n[account Deploy]\npeople = a\n",
 		":6: an account's name"},
 	    {PROFILE "allowed_users=\n[account root]\npeople = alice\n",

@@ -10,30 +10,8 @@
 
 #include "broker/transaction.h"
 #include "core/buf.h"
+#include "core/log_line.h"
 #include "core/text.h"
-
-#define AUDIT_LINE_MAX 1800 /* rsyslog cuts at 8 kB, journald at more */
-
-/* Adds " key=value"; a value with spaces is quoted, quotes in it escaped.
- * Empty values are left out. */
-static void
-put(struct da_buf *line, const char *key, const char *value)
-{
-	char text[DA_ISSUER_MAX * 4 + 1];
-
-	if (value[0] == '\0')
-		return;
-	da_text_escape(value, text, sizeof(text));
-	for (char *p = text; *p != '\0'; p++) {
-		if (*p == '"')
-			*p = '\'';
-	}
-	/* A line that is full loses its last fields, never its first. */
-	if (strpbrk(text, " =") != NULL)
-		DA_IGNORE(da_buf_format(line, " %s=\"%s\"", key, text));
-	else
-		DA_IGNORE(da_buf_format(line, " %s=%s", key, text));
-}
 
 static void
 put_detail(struct da_buf *line, const struct da_diag *diag)
@@ -43,7 +21,7 @@ put_detail(struct da_buf *line, const struct da_diag *diag)
 	(void)snprintf(text, sizeof(text), "%s%s%s%s", diag->text,
 	    diag->hint[0] != '\0' ? " (" : "", diag->hint,
 	    diag->hint[0] != '\0' ? ")" : "");
-	put(line, "detail", text);
+	da_log_line_put(line, "detail", text);
 }
 
 /* The first half of the nonce: enough to find the lines of one login. */
@@ -83,27 +61,27 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	    : err == DA_E_CANCELLED       ? "cancelled"
 					  : "refused";
 
-	da_buf_init(&line, AUDIT_LINE_MAX);
+	da_buf_init(&line, DA_LOG_LINE_MAX);
 	format_txn(transaction, txn);
-	put(&line, "result", result);
-	put(&line, "reason", da_err_reason(err));
-	put(&line, "user",
+	da_log_line_put(&line, "result", result);
+	da_log_line_put(&line, "reason", da_err_reason(err));
+	da_log_line_put(&line, "user",
 	    transaction->user_is_known ? request->user : "(unknown)");
 	/* Under su and sudo: who asks for somebody else. */
 	(void)snprintf(caller, sizeof(caller), "%u", request->caller);
 	if ((request->flags & DA_REQUEST_FOR_OTHER) != 0)
-		put(&line, "caller", caller);
+		da_log_line_put(&line, "caller", caller);
 	if (strcmp(transaction->person, request->user) != 0)
-		put(&line, "person", transaction->person);
-	put(&line, "service", request->service);
-	put(&line, "rhost", request->rhost);
-	put(&line, "tty", request->tty);
+		da_log_line_put(&line, "person", transaction->person);
+	da_log_line_put(&line, "service", request->service);
+	da_log_line_put(&line, "rhost", request->rhost);
+	da_log_line_put(&line, "tty", request->tty);
 	if (transaction->profile != NULL)
-		put(&line, "profile", transaction->profile->name);
-	put(&line, "issuer", transaction->issuer);
-	put(&line, "subject", transaction->subject);
-	put(&line, "code", transaction->code_digest);
-	put(&line, "txn", txn);
+		da_log_line_put(&line, "profile", transaction->profile->name);
+	da_log_line_put(&line, "issuer", transaction->issuer);
+	da_log_line_put(&line, "subject", transaction->subject);
+	da_log_line_put(&line, "code", transaction->code_digest);
+	da_log_line_put(&line, "txn", txn);
 	if (err != DA_OK)
 		put_detail(&line, &transaction->diag);
 	syslog(LOG_AUTHPRIV | da_err_level(err), "event=%s%s",

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "account/account.h"
-#include "account/reader.h"
+#include "account/writer.h"
 #include "broker/transaction.h"
 #include "broker/worker_client.h"
 #include "core/clock.h"
@@ -88,27 +88,24 @@ keep_account(struct auth *auth, const struct da_account *account)
 	return err;
 }
 
-/* A number that is taken keeps somebody out who did nothing wrong: the log says
- * who has it, and still not the name that was typed. */
-static void
-say_why_absent(struct da_transaction *transaction)
+/* Why the name service answers for nobody of that name. A number that is taken
+ * needs an administrator, who is told the name: whoever typed a password typed
+ * one of a few numbers in 268 million. */
+static enum da_err
+refuse_unknown(
+    struct da_transaction *transaction, const struct da_policy *policy)
 {
-	const uint32_t uid = da_account_uid_hash(transaction->request.user);
-	struct da_account account;
-	struct da_view view;
-	char buffer[2048];
+	const char *name = transaction->request.user;
 
-	da_diag_set(&transaction->diag,
-	    "the name is not known, and first logins of it are not possible");
-	if (da_view_open(transaction->paths, &view) != DA_OK)
-		return;
-	if (da_reader_find_uid(&view, uid, buffer, sizeof(buffer), &account) ==
-	    DA_OK)
+	if (da_policy_could_succeed(policy, name) &&
+	    da_account_check_number(
+		transaction->paths, name, &transaction->diag) == DA_E_COLLISION)
+		transaction->user_is_known = true;
+	else
 		da_diag_set(&transaction->diag,
-		    "the uid that the name would have belongs to %s; give one "
-		    "of them another with \"devauth accounts add\"",
-		    account.name);
-	da_view_close(&view);
+		    "the name is not known, and first logins of it are not "
+		    "possible");
+	return DA_E_UNKNOWN_USER;
 }
 
 /* Everything that can be refused without a request to the provider. */
@@ -134,14 +131,16 @@ check_hopeless(struct auth *auth)
 	}
 	err = da_account_find(transaction->paths, request->user, true, buffer,
 	    sizeof(buffer), &account, &provisional);
-	if (err == DA_E_ABSENT) {
-		say_why_absent(transaction);
-		return DA_E_UNKNOWN_USER;
-	}
+	if (err == DA_E_ABSENT)
+		return refuse_unknown(transaction, &policy);
 	if (err == DA_OK)
 		err = keep_account(auth, &account);
-	if (err != DA_OK)
+	if (err != DA_OK) {
+		da_diag_set(&transaction->diag,
+		    "the account database cannot be read; see devauth accounts "
+		    "check");
 		return err;
+	}
 	transaction->user_is_known = !provisional;
 	if (!da_policy_could_succeed(&policy, request->user)) {
 		da_diag_set(&transaction->diag,
@@ -151,10 +150,10 @@ check_hopeless(struct auth *auth)
 	err = da_person_load(
 	    transaction->paths, request->user, &person, &transaction->diag);
 	if (err == DA_OK) {
-		bool locked = person.locked;
+		bool barred = da_person_is_barred(&person);
 
 		da_person_done(&person);
-		if (locked)
+		if (barred)
 			return DA_E_LOCKED;
 	} else if (err != DA_E_ABSENT) {
 		return err == DA_E_SYNTAX ? DA_E_SYS : err;
@@ -547,11 +546,8 @@ leave_grant(struct auth *auth)
 		memcpy(grant.who, transaction->result.who, sizeof(grant.who));
 		grant.local = auth->local;
 		note_login_name(auth, &grant.person);
-		/* Of somebody who came as a local account: what an account of
-		 * his own would have. */
-		grant.person.uid = auth->local
-		    ? da_account_uid_hash(transaction->person)
-		    : auth->uid;
+		/* Who came as a local account may have none of his own. */
+		grant.person.uid = auth->local ? 0 : auth->uid;
 		memcpy(grant.home, auth->home, sizeof(grant.home));
 		memcpy(grant.shell, auth->shell, sizeof(grant.shell));
 		grant.person.verified_at_s = da_clock_wall_s();

@@ -59,9 +59,15 @@ check_person(struct da_transaction *transaction, const struct da_person *person,
 	int64_t age_s = da_clock_wall_s() - person->verified_at_s;
 	enum da_err err;
 
-	if (person->locked) {
-		da_diag_set(&transaction->diag, "locked");
+	if (da_person_is_barred(person)) {
+		da_diag_set(&transaction->diag, "%s",
+		    person->state == DA_PERSON_ACTIVE ? "locked" : "removed");
 		return DA_E_ACCT_DENIED;
+	}
+	/* Made by an administrator. */
+	if (person->verified_at_s == 0) {
+		da_diag_set(&transaction->diag, "never signed in here");
+		return DA_E_ACCT_UNKNOWN;
 	}
 	err = use_profile_of(transaction, person);
 	if (err != DA_OK)
@@ -128,7 +134,8 @@ join_group(void *context, const struct da_group_rule *rule)
 }
 
 static enum da_err
-put_account(struct da_transaction *transaction, const struct da_grant *grant)
+put_account(struct da_transaction *transaction, const struct da_grant *grant,
+    uint32_t uid)
 {
 	const struct da_person *person = &grant->person;
 	char gecos[DA_DISPLAY_NAME_MAX + 1];
@@ -136,7 +143,7 @@ put_account(struct da_transaction *transaction, const struct da_grant *grant)
 	/* A group that "config apply" has not made is one less, not the end of
 	 * all logins. */
 	struct da_account_entry entry = {.name = person->name,
-	    .uid = person->uid,
+	    .uid = uid,
 	    .gecos = gecos,
 	    .home = grant->home,
 	    .shell = grant->shell,
@@ -150,22 +157,33 @@ put_account(struct da_transaction *transaction, const struct da_grant *grant)
 }
 
 /* After our own sign-in: makes the account real, because mkhomedir and logind
- * look it up from other processes before the session phase. */
+ * look it up from other processes before the session phase. The pin comes
+ * first; the uid is written down as the person's when the account has it, so
+ * that no record claims one that was refused. */
 static enum da_err
-commit(struct da_transaction *transaction, const struct da_grant *grant)
+commit(struct da_transaction *transaction, struct da_grant *grant)
 {
-	const struct da_person *person = &grant->person;
+	struct da_person *person = &grant->person;
+	const uint32_t uid = person->uid;
 	enum da_err err = DA_OK;
 
 	/* Somebody without a name of his own is nobody here but what the
 	 * configuration says. */
-	if (person->name[0] != '\0')
-		err = da_person_save(
-		    transaction->paths, person, &transaction->diag);
+	if (person->name[0] == '\0')
+		return DA_OK;
+	person->uid = 0;
+	err = da_person_save(transaction->paths, person, &transaction->diag);
 	if (err == DA_E_LOCKED)
 		return DA_E_ACCT_DENIED;
-	return err == DA_OK && !grant->local ? put_account(transaction, grant)
-					     : err;
+	if (err != DA_OK || grant->local)
+		return err;
+	err = put_account(transaction, grant, uid);
+	if (err == DA_OK && person->uid != uid) {
+		person->uid = uid;
+		err = da_person_save(
+		    transaction->paths, person, &transaction->diag);
+	}
+	return err;
 }
 
 /* The account of somebody whom we have signed in before. */

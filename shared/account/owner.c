@@ -37,8 +37,12 @@ da_owner_check_local(const struct da_local *local, const struct da_paths *paths,
 		return DA_E_COLLISION;
 	}
 	if (local->passwd_id || local->group_id) {
-		da_diag_set(diag, "%s: the number %u is taken in %s", name, id,
-		    local->passwd_id ? paths->passwd_file : paths->group_file);
+		da_diag_set(diag,
+		    "%s: the number %u is taken in %s; give %s another: "
+		    "devauth accounts add %s --uid N",
+		    name, id,
+		    local->passwd_id ? paths->passwd_file : paths->group_file,
+		    name, name);
 		return DA_E_COLLISION;
 	}
 	if (da_account_name_is_reserved(name)) {
@@ -66,10 +70,10 @@ check_database(const struct da_database *db, const char *file, const char *name,
 	if (da_database_find_id(db, DA_KIND_PERSON, id, &cell) ||
 	    da_database_find_id(db, DA_KIND_GROUP, id, &cell)) {
 		da_diag_set(diag,
-		    "the number %u of %s belongs to %.*s in %s; give "
-		    "one of them another with \"devauth accounts add\"",
-		    id, name, (int)cell.key_len - 1, (const char *)cell.key + 1,
-		    file);
+		    "%s: the number %u belongs to %.*s in %s; give %s "
+		    "another: devauth accounts add %s --uid N",
+		    name, id, (int)cell.key_len - 1, (const char *)cell.key + 1,
+		    file, name, name);
 		return DA_E_COLLISION;
 	}
 	return DA_OK;

@@ -13,6 +13,8 @@
 
 #include "account/account.h"
 #include "account/edit.h"
+#include "account/owner.h"
+#include "core/paths.h"
 
 static const struct da_build no_build = {.dir = -1, .lock = -1, .file = -1};
 
@@ -81,6 +83,62 @@ check_all(const struct da_paths *paths, const struct da_account_change *changes,
 			*ret_failed = i;
 	}
 	return err;
+}
+
+enum da_err
+da_account_preview(const struct da_paths *paths,
+    const struct da_account_change *changes, size_t count, bool *ret_changes,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
+	struct da_edit *edits = calloc(count + 1, sizeof(*edits));
+	size_t failed;
+	enum da_err err = edits != NULL ? DA_OK : DA_E_NOMEM;
+
+	if (err == DA_OK)
+		err = check_all(paths, changes, count, edits, &failed, diag);
+	if (err == DA_OK && (err = da_view_open(paths, &view)) != DA_OK)
+		da_diag_set(diag,
+		    "cannot read the account database in %s; see "
+		    "\"devauth accounts check\"",
+		    paths->state_dir);
+	if (err == DA_OK) {
+		da_draft_init(&draft, &view);
+		err = make_all(paths, edits, count, &draft, &failed, diag);
+	}
+	if (err == DA_OK)
+		*ret_changes = draft.changed;
+	free(edits);
+	return err;
+}
+
+enum da_err
+da_account_check_number(
+    const struct da_paths *paths, const char *name, struct da_diag *diag)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
+	const uint32_t uid = da_account_uid_hash(name);
+	struct da_draft_name *entry;
+	struct da_local local;
+	enum da_err err = da_view_open(paths, &view);
+
+	if (err == DA_OK)
+		err = da_local_find(paths, name, uid, &local);
+	if (err != DA_OK)
+		return err;
+	/* The name is another matter. */
+	if (local.passwd_name || local.group_name ||
+	    da_account_name_is_reserved(name))
+		return DA_OK;
+	da_draft_init(&draft, &view);
+	err = da_draft_get(&draft, name, strlen(name), &entry, diag);
+	if (err != DA_OK || entry->has_person || entry->has_group)
+		return err;
+	err = da_owner_check_local(&local, paths, name, uid, diag);
+	return err == DA_OK ? da_owner_check_free(&draft, entry, uid, diag)
+			    : err;
 }
 
 bool

@@ -122,6 +122,17 @@ enum da_err da_account_apply(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, size_t *ret_failed,
     struct da_diag *diag) DA_MUST_CHECK;
 
+/* What da_account_apply() would say, without writing; *ret_changes tells
+ * whether it would. Anybody may ask. DA_E_ABSENT (nothing is set up here). */
+enum da_err da_account_preview(const struct da_paths *paths,
+    const struct da_account_change *changes, size_t count, bool *ret_changes,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* Whether the number that the name is given by itself is free, for somebody new
+ * of that name: DA_E_COLLISION, with whose it is and the cure in diag. */
+enum da_err da_account_check_number(const struct da_paths *paths,
+    const char *name, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Whether da_account_apply() would write, or fail. Anybody may ask. */
 bool da_account_would_change(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count);

@@ -1,27 +1,16 @@
 /*
- * Files in people_dir, named after digests only:
- *   <digest of name>.person             the record
- *   <digest of issuer, subject>.subject  the name that the identity has here
- * The second is written first: left alone by a crash it points to a person
- * that does not exist and is then free again for the same name only.
+ * Records of people: their fields, and the pin. Runs as root in the broker and
+ * the command.
  */
 #include "store/person.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/text.h"
+#include "store/people.h"
+#include "store/person_file.h"
 #include "store/record.h"
-
-#define VERSION_KEY "devauth-person"
-#define SUBJECT_KEY "devauth-subject"
-#define FILE_NAME_MAX (DA_RECORD_DIGEST_LEN + 16)
 
 void
 da_person_init(struct da_person *person)
@@ -38,48 +27,20 @@ da_person_done(struct da_person *person)
 	da_buf_done(&person->claims);
 }
 
-static enum da_err
-person_file(const char *name, char *ret, size_t size)
+bool
+da_person_is_barred(const struct da_person *person)
 {
-	char digest[DA_RECORD_DIGEST_LEN + 1];
-	enum da_err err =
-	    da_record_digest((const char *const[]){name}, 1, digest);
-
-	if (err == DA_OK)
-		(void)snprintf(ret, size, "%s.person", digest);
-	return err;
+	return person->locked || person->state != DA_PERSON_ACTIVE;
 }
 
+/* A value that need not be there; then it is "". */
 static enum da_err
-subject_file(const char *issuer, const char *subject, char *ret, size_t size)
+get_optional(
+    const struct da_buf *record, const char *key, char *ret, size_t size)
 {
-	char digest[DA_RECORD_DIGEST_LEN + 1];
-	enum da_err err =
-	    da_record_digest((const char *const[]){issuer, subject}, 2, digest);
+	enum da_err err = da_record_get(record, key, 0, ret, size);
 
-	if (err == DA_OK)
-		(void)snprintf(ret, size, "%s.subject", digest);
-	return err;
-}
-
-static enum da_err
-read_record(const struct da_paths *paths, const char *file, const char *key,
-    struct da_buf *ret, struct da_diag *diag)
-{
-	const struct da_file_rule rule = {
-	    .owner = paths->owner, .mode_max = 0600, .size_max = DA_RECORD_MAX};
-	DA_CLEANUP(da_buf_done) struct da_buf path;
-	enum da_err err;
-
-	da_buf_init(&path, 4096);
-	err = da_buf_format(&path, "%s/%s", paths->people_dir, file);
-	if (err == DA_OK)
-		err = da_file_read(da_buf_text(&path), &rule, ret, diag);
-	if (err == DA_OK && da_record_check(ret, key, "1") != DA_OK) {
-		da_diag_set(diag, "%s: not a whole record", da_buf_text(&path));
-		err = DA_E_SYNTAX;
-	}
-	return err;
+	return err == DA_E_ABSENT ? DA_OK : err;
 }
 
 static enum da_err
@@ -103,7 +64,7 @@ parse_list(const struct da_buf *record, const char *key, struct da_buf *ret)
 enum da_err
 da_person_parse(const struct da_buf *record, struct da_person *ret)
 {
-	int64_t uid, locked;
+	int64_t uid, locked, state;
 	enum da_err err =
 	    da_record_get(record, "name", 0, ret->name, sizeof(ret->name));
 
@@ -123,12 +84,21 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 		err = da_record_get(
 		    record, "subject", 0, ret->subject, sizeof(ret->subject));
 	if (err == DA_OK)
-		err = da_record_get_int(record, "uid", 1, UINT32_MAX, &uid);
+		err = da_record_get_int(record, "uid", 0, UINT32_MAX, &uid);
 	if (err == DA_OK)
 		err = da_record_get_int(record, "locked", 0, 1, &locked);
 	if (err == DA_OK)
 		err = da_record_get_int(
 		    record, "verified_at", 0, INT64_MAX, &ret->verified_at_s);
+	if (err == DA_OK)
+		err = da_record_get_int(record, "state", DA_PERSON_ACTIVE,
+		    DA_PERSON_RENAMED, &state);
+	if (err == DA_OK)
+		err =
+		    get_optional(record, "home", ret->home, sizeof(ret->home));
+	if (err == DA_OK)
+		err = get_optional(
+		    record, "shell", ret->shell, sizeof(ret->shell));
 	if (err == DA_OK)
 		err = parse_list(record, "group", &ret->groups);
 	if (err == DA_OK)
@@ -136,6 +106,7 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 	if (err == DA_OK) {
 		ret->uid = (uint32_t)uid;
 		ret->locked = locked != 0;
+		ret->state = (enum da_person_state)state;
 	}
 	return err == DA_E_ABSENT ? DA_E_SYNTAX : err;
 }
@@ -145,21 +116,23 @@ da_person_load(const struct da_paths *paths, const char *name,
     struct da_person *ret, struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf record;
-	char file[FILE_NAME_MAX];
-	enum da_err err = person_file(name, file, sizeof(file));
+	char file[DA_PERSON_FILE_MAX];
+	enum da_err err = da_person_file_of(name, file);
 
 	da_buf_init(&record, DA_RECORD_MAX);
 	da_person_init(ret);
 	if (err == DA_OK)
-		err = read_record(paths, file, VERSION_KEY, &record, diag);
+		err = da_person_file_read(
+		    paths, file, DA_PERSON_KEY, &record, diag);
 	if (err == DA_OK)
 		err = da_person_parse(&record, ret);
 	if (err == DA_OK && strcmp(ret->name, name) != 0)
 		err = DA_E_SYNTAX;
 	if (err == DA_E_SYNTAX)
 		da_diag_set(diag,
-		    "the private record of this person is "
-		    "damaged");
+		    "the private record of %s is damaged; "
+		    "\"devauth accounts relink\" makes it anew",
+		    name);
 	if (err != DA_OK)
 		da_person_done(ret);
 	return err;
@@ -171,12 +144,13 @@ da_person_name_of(const struct da_paths *paths, const char *issuer,
     struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf record;
-	char file[FILE_NAME_MAX];
-	enum da_err err = subject_file(issuer, subject, file, sizeof(file));
+	char file[DA_PERSON_FILE_MAX];
+	enum da_err err = da_person_file_of_pin(issuer, subject, file);
 
 	da_buf_init(&record, DA_RECORD_MAX);
 	if (err == DA_OK)
-		err = read_record(paths, file, SUBJECT_KEY, &record, diag);
+		err = da_person_file_read(
+		    paths, file, DA_SUBJECT_KEY, &record, diag);
 	if (err != DA_OK)
 		return err;
 	err = da_record_get(&record, "name", 0, ret_name, DA_USER_MAX + 1);
@@ -192,14 +166,17 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 	enum da_err err = da_person_load(paths, name, &known, diag);
 
 	if (err == DA_OK) {
-		bool same = strcmp(known.issuer, issuer) == 0 &&
-		    strcmp(known.subject, subject) == 0;
+		bool same = known.issuer[0] == '\0' ||
+		    (strcmp(known.issuer, issuer) == 0 &&
+			strcmp(known.subject, subject) == 0);
 
 		da_person_done(&known);
 		if (!same) {
 			da_diag_set(diag,
-			    "the name belongs to another "
-			    "identity of the provider");
+			    "the name belongs to another identity of the "
+			    "provider; if it is this one's now: "
+			    "devauth accounts relink %s ISSUER#SUBJECT",
+			    name);
 			return DA_E_PIN;
 		}
 	} else if (err != DA_E_ABSENT) {
@@ -210,8 +187,9 @@ da_person_check_pin(const struct da_paths *paths, const char *name,
 		return DA_OK;
 	if (err == DA_OK && strcmp(known_name, name) != 0) {
 		da_diag_set(diag,
-		    "this identity is known here by another "
-		    "login name");
+		    "this identity is known here as %s; if it has another name "
+		    "now: devauth accounts rename %s %s",
+		    known_name, known_name, name);
 		return DA_E_PIN;
 	}
 	return err;
@@ -250,84 +228,53 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 		err = da_record_put_int(
 		    ret, "verified_at", person->verified_at_s);
 	if (err == DA_OK)
+		err = da_record_put_int(ret, "state", person->state);
+	if (err == DA_OK && person->home[0] != '\0')
+		err = da_record_put(ret, "home", person->home);
+	if (err == DA_OK && person->shell[0] != '\0')
+		err = da_record_put(ret, "shell", person->shell);
+	if (err == DA_OK)
 		err = format_list(&person->groups, "group", ret);
 	if (err == DA_OK)
 		err = format_list(&person->claims, "claim", ret);
 	return err;
 }
 
+/* What stands of the person. Of a lock that came while the person signed in
+ * nothing is lost. */
 static enum da_err
-write_person(int dir, const struct da_person *person, struct da_diag *diag)
+keep_choices(const struct da_paths *paths, struct da_person *person,
+    struct da_diag *diag)
 {
-	DA_CLEANUP(da_buf_done) struct da_buf record;
-	DA_CLEANUP(da_buf_done) struct da_buf subject;
-	char file[FILE_NAME_MAX];
-	enum da_err err =
-	    subject_file(person->issuer, person->subject, file, sizeof(file));
+	struct da_person known;
+	enum da_err err = da_person_load(paths, person->name, &known, diag);
 
-	da_buf_init(&record, DA_RECORD_MAX);
-	da_buf_init(&subject, DA_RECORD_MAX);
-	if (err == DA_OK)
-		err = da_record_put(&subject, SUBJECT_KEY, "1");
-	if (err == DA_OK)
-		err = da_record_put(&subject, "name", person->name);
-	if (err == DA_OK && faccessat(dir, file, F_OK, 0) != 0)
-		err = da_file_replace(
-		    dir, file, 0600, subject.bytes, subject.len, diag);
-	if (err == DA_OK)
-		err = person_file(person->name, file, sizeof(file));
-	if (err == DA_OK)
-		err = da_record_put(&record, VERSION_KEY, "1");
-	if (err == DA_OK)
-		err = da_person_format(person, &record);
-	if (err == DA_OK)
-		err = da_file_replace(
-		    dir, file, 0600, record.bytes, record.len, diag);
+	if (err != DA_OK)
+		return err == DA_E_ABSENT ? DA_OK : err;
+	if (da_person_is_barred(&known)) {
+		da_diag_set(diag, "%s",
+		    known.state == DA_PERSON_ACTIVE ? "locked" : "removed");
+		err = DA_E_LOCKED;
+	}
+	if (person->uid == 0)
+		person->uid = known.uid;
+	memcpy(person->home, known.home, sizeof(person->home));
+	memcpy(person->shell, known.shell, sizeof(person->shell));
+	da_person_done(&known);
 	return err;
 }
 
-/* A lock that came while the person signed in stands. */
-static enum da_err
-check_lock(const struct da_paths *paths, const char *name, struct da_diag *diag)
-{
-	struct da_person known;
-	enum da_err err = da_person_load(paths, name, &known, diag);
-	bool locked = err == DA_OK && known.locked;
-
-	if (err == DA_OK)
-		da_person_done(&known);
-	if (locked) {
-		da_diag_set(diag, "locked");
-		return DA_E_LOCKED;
-	}
-	return err == DA_E_ABSENT ? DA_OK : err;
-}
-
 enum da_err
-da_person_save(const struct da_paths *paths, const struct da_person *person,
+da_person_save(const struct da_paths *paths, struct da_person *person,
     struct da_diag *diag)
 {
-	const struct da_file_rule rule = {
-	    .owner = paths->owner, .mode_max = 0700};
-	DA_CLEANUP(da_file_closep) int dir = -1;
-	DA_CLEANUP(da_file_closep) int lock = -1;
-	enum da_err err =
-	    da_file_open_dir(paths->people_dir, &rule, &dir, diag);
+	DA_CLEANUP(da_people_close) struct da_people people;
+	enum da_err err = da_people_open(paths, &people, diag);
 
-	if (err != DA_OK)
-		return err;
-	lock = openat(
-	    dir, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (lock < 0) {
-		da_diag_set(diag, "%s/.lock: %m", paths->people_dir);
-		return DA_E_SYS;
-	}
-	err = da_file_lock(lock, paths->people_dir, diag);
-	if (err != DA_OK)
-		return err;
-	err = da_person_check_pin(
-	    paths, person->name, person->issuer, person->subject, diag);
 	if (err == DA_OK)
-		err = check_lock(paths, person->name, diag);
-	return err != DA_OK ? err : write_person(dir, person, diag);
+		err = da_person_check_pin(
+		    paths, person->name, person->issuer, person->subject, diag);
+	if (err == DA_OK)
+		err = keep_choices(paths, person, diag);
+	return err == DA_OK ? da_person_file_write(&people, person, diag) : err;
 }

@@ -17,18 +17,34 @@
 
 struct da_paths;
 
+/* As long as the account database takes. */
+#define DA_PERSON_PATH_MAX 255
+
+/* What became of the name. */
+enum da_person_state {
+	DA_PERSON_ACTIVE,
+	DA_PERSON_REMOVED, /* name, uid and pin stay taken */
+	DA_PERSON_RENAMED, /* a former name; the uid has another one */
+};
+
 struct da_person {
 	char name[DA_USER_MAX + 1];
 	/* The login name that the provider gives, if that is another one, "-"
 	 * if it gives none: then the person has the name by an [account NAME]
 	 * only. */
 	char listed_as[DA_USER_MAX + 1];
-	char profile[DA_PROFILE_MAX + 1];
+	char profile[DA_PROFILE_MAX + 1]; /* "" before the first sign-in */
+	/* The pin; both are "" as long as nobody has it. */
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
-	uint32_t uid;
-	int64_t verified_at_s; /* wall clock of the last sign-in */
+	uint32_t uid;          /* 0: has no account of the name */
+	int64_t verified_at_s; /* wall clock of the last sign-in; 0: none yet */
+	enum da_person_state state;
 	bool locked;
+	/* What an administrator chose for the account; "" = whatever the
+	 * configuration says. */
+	char home[DA_PERSON_PATH_MAX + 1];
+	char shell[DA_PERSON_PATH_MAX + 1];
 	/* Those of the provider's groups that rules here name, each terminated
 	 * by NUL; for the account phase of other login methods. */
 	struct da_buf groups;
@@ -43,6 +59,10 @@ void da_person_done(struct da_person *person);
 enum da_err da_person_load(const struct da_paths *paths, const char *name,
     struct da_person *ret, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Whether nobody may log in by that name or as that person: locked, removed, or
+ * a former name. */
+bool da_person_is_barred(const struct da_person *person);
+
 /* Whether the name and the identity may belong together: neither is pinned, or
  * both are pinned to each other. DA_E_PIN with the cure in diag; DA_E_SYS... */
 enum da_err da_person_check_pin(const struct da_paths *paths, const char *name,
@@ -55,10 +75,12 @@ enum da_err da_person_name_of(const struct da_paths *paths, const char *issuer,
     const char *subject, char ret_name[static DA_USER_MAX + 1],
     struct da_diag *diag) DA_MUST_CHECK;
 
-/* Checks the pin again and writes the person, all under a lock, so that two
- * logins at once cannot pin one name twice. DA_E_PIN and file errors. */
+/* Checks the pin again and writes the person after a sign-in, all under a lock,
+ * so that two logins at once cannot pin one name twice. The administrator's
+ * choices, and the uid when it is 0, are taken from what stands. DA_E_PIN,
+ * DA_E_LOCKED (da_person_is_barred()) and file errors. */
 enum da_err da_person_save(const struct da_paths *paths,
-    const struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
+    struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
 
 /* The fields of a person as lines of a record, for grants. The parser takes
  * what the formatter wrote: DA_E_SYNTAX for anything less. "ret" is an

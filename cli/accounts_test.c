@@ -11,6 +11,7 @@
 
 #include "account/account.h"
 #include "account/local.h"
+#include "admin.h"
 #include "command.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -165,10 +166,13 @@ check_pin(const char *person, const struct da_wire_identity *identity,
 	}
 	if (err != DA_OK)
 		return err;
-	err = known.locked ? DA_E_LOCKED : DA_OK;
-	da_person_done(&known);
+	err = da_person_is_barred(&known) ? DA_E_LOCKED : DA_OK;
 	if (err == DA_OK)
-		explain(NULL, "the name has been this identity's before");
+		explain(NULL,
+		    known.verified_at_s != 0
+			? "the name has been this identity's before"
+			: "nobody has signed in under that name yet");
+	da_person_done(&known);
 	return err;
 }
 
@@ -271,6 +275,7 @@ da_command_accounts_test(int argc, char **argv)
 	struct order order = {.service = "sshd", .profile = ""};
 	int option;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -286,14 +291,11 @@ da_command_accounts_test(int argc, char **argv)
 			order.profile = optarg;
 			break;
 		default:
-			return DA_EXIT_USAGE;
+			return da_admin_usage("test");
 		}
 	}
 	if (optind != argc || order.claims_file == NULL || order.user == NULL) {
-		(void)fputs("usage: devauth accounts test --claims FILE "
-			    "--user NAME [--service NAME] [--profile NAME]\n",
-		    stderr);
-		return DA_EXIT_USAGE;
+		return da_admin_usage("test");
 	}
 	if (da_account_name_check(order.user) != DA_OK) {
 		(void)fputs("devauth: --user: a login name is made of a-z, "

@@ -15,5 +15,18 @@ int da_command_config(int argc, char **argv);
 /* devauth accounts VERB ... */
 int da_command_accounts(int argc, char **argv);
 int da_command_accounts_test(int argc, char **argv);
+int da_command_accounts_list(int argc, char **argv);
+int da_command_accounts_show(int argc, char **argv);
+int da_command_accounts_add(int argc, char **argv);
+int da_command_accounts_lock(int argc, char **argv);
+int da_command_accounts_unlock(int argc, char **argv);
+int da_command_accounts_rename(int argc, char **argv);
+int da_command_accounts_relink(int argc, char **argv);
+int da_command_accounts_remove(int argc, char **argv);
+int da_command_accounts_restore(int argc, char **argv);
+int da_command_accounts_export(int argc, char **argv);
+int da_command_accounts_import(int argc, char **argv);
+int da_command_accounts_check(int argc, char **argv);
+int da_command_accounts_rebuild(int argc, char **argv);
 
 #endif

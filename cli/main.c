@@ -2,17 +2,26 @@
  * devauth: the command for people and administrators. Not setuid; reads no
  * environment; what it may do is decided by the files' owners and modes.
  */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "core/attr.h"
+#include "core/file.h"
 #include "core/text.h"
 
 static const char usage[] =
     "usage: devauth COMMAND\n"
     "\n"
+    "  accounts list|show      who is known on this host\n"
+    "  accounts add|lock|unlock|rename|relink|remove|restore\n"
+    "                          what an administrator decides about a person\n"
+    "  accounts export|import  names and uids, from host to host\n"
+    "  accounts check|rebuild  whether all is whole, and if not\n"
     "  accounts test           explain who may log in as whom\n"
     "  config check            check /etc/devauth/devauth.conf\n"
     "  config dump [--explain] print the effective configuration\n"
@@ -33,11 +42,23 @@ int
 main(int argc, char **argv)
 {
 	char shown[64];
+	int fd;
 
 	if (getuid() != geteuid() || getgid() != getegid()) {
 		(void)fputs("devauth: must not be set-user-ID\n", stderr);
 		return DA_EXIT_USAGE;
 	}
+	/* What is printed must not land in a file that is opened later; nor is
+	 * it printed where it cannot be. */
+	do {
+		fd = open("/dev/null", O_RDONLY | O_NOCTTY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	da_file_closep(&fd);
+	/* So that nothing of a caller's, under sudo least of all, decides
+	 * anything in a library either: time zone, locale, getopt's manners. */
+	if (clearenv() != 0)
+		return DA_EXIT_FAILED;
+	(void)umask(022);
 	if (argc < 2) {
 		(void)fputs(usage, stderr);
 		return DA_EXIT_USAGE;

@@ -1,0 +1,185 @@
+#include "admin.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "account/account.h"
+#include "command.h"
+#include "core/file.h"
+#include "core/log_line.h"
+#include "core/parse.h"
+#include "core/text.h"
+#include "store/config.h"
+#include "store/person.h"
+
+int
+da_admin_refuse(const char *format, ...)
+{
+	/* Two texts of a diagnosis, and words around them. */
+	char raw[4 * DA_DIAG_MAX], shown[4 * DA_DIAG_MAX];
+	va_list args;
+
+	va_start(args, format);
+	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
+		raw[0] = '\0';
+	va_end(args);
+	da_text_escape(raw, shown, sizeof(shown));
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "devauth: %s\n", shown);
+	return DA_EXIT_FAILED;
+}
+
+bool
+da_admin_is_root(void)
+{
+	if (geteuid() == 0)
+		return true;
+	DA_IGNORE(da_admin_refuse("only root may do that; run this as root"));
+	return false;
+}
+
+bool
+da_admin_is_name(const char *name)
+{
+	if (da_account_name_check(name) == DA_OK)
+		return true;
+	DA_IGNORE(da_admin_refuse("\"%.64s\" cannot be a login name: it has to "
+				  "begin with a-z or _, go on with a-z, 0-9, - "
+				  "and _, and have at most %d characters",
+	    name, DA_USER_MAX));
+	return false;
+}
+
+void
+da_admin_put(const char *text)
+{
+	char shown[4 * DA_URI_MAX + 1];
+
+	da_text_escape(text, shown, sizeof(shown));
+	(void)fputs(shown, stdout);
+}
+
+void
+da_admin_format_time(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX])
+{
+	const time_t at = (time_t)at_s;
+	struct tm local;
+
+	if (localtime_r(&at, &local) == NULL ||
+	    strftime(ret, DA_ADMIN_TIME_MAX, "%Y-%m-%d %H:%M", &local) == 0)
+		(void)stpcpy(ret, "?");
+}
+
+void
+da_admin_format_utc(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX])
+{
+	const time_t at = (time_t)at_s;
+	struct tm utc;
+
+	if (gmtime_r(&at, &utc) == NULL ||
+	    strftime(ret, DA_ADMIN_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		(void)stpcpy(ret, "?");
+}
+
+bool
+da_admin_take_pin(const char *text, struct da_person *person)
+{
+	const char *mark = strchr(text, '#');
+	size_t len = mark != NULL ? (size_t)(mark - text) : 0;
+
+	if (mark == NULL || len > DA_ISSUER_MAX || mark[1] == '\0' ||
+	    strlen(mark + 1) > DA_SUBJECT_MAX || !da_text_is_printable(text)) {
+		DA_IGNORE(
+		    da_admin_refuse("\"%.200s\" is not ISSUER#SUBJECT, as in "
+				    "https://login.example.com#8c1f-42",
+			text));
+		return false;
+	}
+	memcpy(person->issuer, text, len);
+	person->issuer[len] = '\0';
+	(void)stpcpy(person->subject, mark + 1);
+	if (da_text_check_https(person->issuer) == DA_OK)
+		return true;
+	DA_IGNORE(da_admin_refuse(
+	    "\"%.200s\" cannot be an issuer: it has to be its https address",
+	    person->issuer));
+	return false;
+}
+
+enum da_err
+da_admin_format_home(
+    const struct da_config *config, const char *name, char *ret, size_t size)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf home;
+	enum da_err err = DA_OK;
+
+	da_buf_init(&home, size);
+	for (const char *at = config->home; err == DA_OK && *at != '\0'; at++) {
+		if (at[0] == '%' && at[1] == 'u') {
+			err = da_buf_put_text(&home, name);
+			at++;
+		} else {
+			err = da_buf_put(&home, at, 1);
+		}
+	}
+	return err == DA_OK ? da_text_copy(da_buf_text(&home), ret, size) : err;
+}
+
+/* Under sudo and su: who logged in, not who root is. */
+static uint32_t
+find_caller(void)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	FILE *file = fopen("/proc/self/loginuid", "re");
+	char text[16] = "";
+	int64_t uid;
+	size_t len;
+
+	if (file == NULL)
+		return getuid();
+	len = fread(text, 1, sizeof(text) - 1, file);
+	(void)fclose(file); /* only read */
+	text[len] = '\0';
+	return da_parse_int(text, 0, UINT32_MAX - 1, &uid) == DA_OK
+	    ? (uint32_t)uid
+	    : getuid();
+}
+
+void
+da_admin_log(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf line;
+	char by[16];
+
+	da_buf_init(&line, DA_LOG_LINE_MAX);
+	(void)snprintf(by, sizeof(by), "%u", find_caller());
+	da_log_line_put(&line, "result", err == DA_OK ? "done" : "refused");
+	if (err != DA_OK)
+		da_log_line_put(&line, "reason", da_err_reason(err));
+	da_log_line_put(&line, "user", name);
+	da_log_line_put(&line, "by", by);
+	if (key != NULL)
+		da_log_line_put(&line, key, value);
+	if (err != DA_OK)
+		da_log_line_put(&line, "detail", diag->text);
+	openlog("devauth", LOG_PID, LOG_AUTHPRIV);
+	syslog(LOG_AUTHPRIV | (err == DA_OK ? LOG_NOTICE : LOG_WARNING),
+	    "event=accounts-%s%s", verb, da_buf_text(&line));
+}
+
+int
+da_admin_end(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag)
+{
+	da_admin_log(verb, name, key, value, err, diag);
+	if (err == DA_OK)
+		return DA_EXIT_OK;
+	return da_admin_refuse(
+	    "%s", diag->text[0] != '\0' ? diag->text : da_err_reason(err));
+}

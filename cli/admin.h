@@ -1,0 +1,58 @@
+/*
+ * What the verbs of "devauth accounts" share: who may, what is said, what is
+ * written down.
+ */
+#ifndef DA_CLI_ADMIN_H
+#define DA_CLI_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/attr.h"
+#include "core/diag.h"
+#include "core/err.h"
+#include "core/limits.h"
+
+struct da_config;
+struct da_person;
+
+/* Says on standard error what is wrong, escaped, in one line. Returns
+ * DA_EXIT_FAILED. */
+int da_admin_refuse(const char *format, ...) DA_PRINTF(1, 2);
+
+/* How the verb is used. Returns DA_EXIT_USAGE. */
+int da_admin_usage(const char *verb);
+
+/* Whether root is asking; says so if not. */
+bool da_admin_is_root(void);
+
+/* Whether the text may be a login name; says so if not. */
+bool da_admin_is_name(const char *name);
+
+/* Prints a text of others, escaped. */
+void da_admin_put(const char *text);
+
+/* Local time for people, UTC for programs (RFC 3339). */
+#define DA_ADMIN_TIME_MAX 32
+void da_admin_format_time(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
+void da_admin_format_utc(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
+
+/* Splits ISSUER#SUBJECT into the pin of a person; says what is wrong. */
+bool da_admin_take_pin(const char *text, struct da_person *person);
+
+/* The home that the configuration gives to a name. DA_E_TOO_LARGE. */
+enum da_err da_admin_format_home(const struct da_config *config,
+    const char *name, char *ret, size_t size) DA_MUST_CHECK;
+
+/* One line in the audit log: who changed what, or was refused. "more" is a
+ * field "key=value" or NULL. */
+void da_admin_log(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag);
+
+/* The end of a change: logs it, complains if it failed. Returns the exit
+ * status. */
+int da_admin_end(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag);
+
+#endif

@@ -13,6 +13,7 @@
 #include "folder.h"
 #include "store/cache.h"
 #include "store/grant.h"
+#include "store/people.h"
 #include "store/person.h"
 #include "store/record.h"
 
@@ -283,6 +284,379 @@ test_person_damaged(void **state)
 	(void)close(dir);
 }
 
+/* --- what an administrator does --- */
+
+static enum da_err
+put(const struct da_person *person)
+{
+	DA_CLEANUP(da_people_close) struct da_people people;
+	enum da_err err = da_people_open(&folder.paths, &people, &diag);
+
+	return err == DA_OK ? da_people_put(&people, person, &diag) : err;
+}
+
+static enum da_err
+rename_person(const char *name, const char *new_name)
+{
+	DA_CLEANUP(da_people_close) struct da_people people;
+	enum da_err err = da_people_open(&folder.paths, &people, &diag);
+
+	return err == DA_OK ? da_people_rename(&people, name, new_name, &diag)
+			    : err;
+}
+
+static enum da_err
+drop(const char *name)
+{
+	DA_CLEANUP(da_people_close) struct da_people people;
+	enum da_err err = da_people_open(&folder.paths, &people, &diag);
+
+	return err == DA_OK ? da_people_drop(&people, name, &diag) : err;
+}
+
+static enum da_err
+save(const char *name, const char *subject)
+{
+	struct da_person person;
+	enum da_err err;
+
+	make_person(&person, name, subject);
+	err = da_person_save(&folder.paths, &person, &diag);
+	da_person_done(&person);
+	return err;
+}
+
+static struct da_person
+load(const char *name)
+{
+	struct da_person person;
+
+	assert_int_equal(
+	    da_person_load(&folder.paths, name, &person, &diag), DA_OK);
+	return person;
+}
+
+/* The name that the identity has, "" for none. */
+static const char *
+name_of(const char *subject)
+{
+	static char name[DA_USER_MAX + 1];
+
+	name[0] = '\0';
+	if (da_person_name_of(&folder.paths, "https://login.example.com",
+		subject, name, &diag) != DA_OK)
+		name[0] = '\0';
+	return name;
+}
+
+/* A sign-in takes nothing back of what an administrator decided. */
+static void
+test_person_keeps_choices(void **state)
+{
+	struct da_person person, in;
+
+	(void)state;
+	make_person(&person, "alice", "1");
+	(void)snprintf(person.home, sizeof(person.home), "/srv/a");
+	(void)snprintf(person.shell, sizeof(person.shell), "/bin/sh");
+	assert_int_equal(put(&person), DA_OK);
+	person.home[0] = person.shell[0] = '\0';
+	person.uid = 0;
+	person.verified_at_s++;
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	assert_int_equal(person.uid, 1900000000);
+	in = load("alice");
+	assert_string_equal(in.home, "/srv/a");
+	assert_string_equal(in.shell, "/bin/sh");
+	assert_int_equal(in.uid, 1900000000);
+	assert_int_equal(in.verified_at_s, person.verified_at_s);
+	person.uid = 70001; /* as the account has it */
+	assert_int_equal(da_person_save(&folder.paths, &person, &diag), DA_OK);
+	da_person_done(&in);
+	in = load("alice");
+	assert_int_equal(in.uid, 70001);
+	da_person_done(&in);
+	da_person_done(&person);
+}
+
+/* A lock may be there before anybody of that name is. */
+static void
+test_lock_without_pin(void **state)
+{
+	struct da_person person, in;
+
+	(void)state;
+	da_person_init(&person);
+	(void)snprintf(person.name, sizeof(person.name), "alice");
+	person.locked = true;
+	assert_int_equal(put(&person), DA_OK);
+	in = load("alice");
+	assert_true(in.locked && da_person_is_barred(&in));
+	assert_string_equal(in.issuer, "");
+	da_person_done(&in);
+	assert_int_equal(save("alice", "1"), DA_E_LOCKED);
+	assert_string_equal(name_of("1"), "");
+	person.locked = false;
+	assert_int_equal(put(&person), DA_OK);
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_string_equal(name_of("1"), "alice");
+	assert_int_equal(save("alice", "2"), DA_E_PIN);
+	da_person_done(&person);
+}
+
+static void
+test_removed_and_renamed_are_barred(void **state)
+{
+	static const enum da_person_state states[] = {
+	    DA_PERSON_REMOVED, DA_PERSON_RENAMED};
+	struct da_person person, in;
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(states); i++) {
+		make_person(&person, "alice", "1");
+		person.state = states[i];
+		assert_int_equal(put(&person), DA_OK);
+		in = load("alice");
+		assert_int_equal(in.state, states[i]);
+		assert_true(da_person_is_barred(&in));
+		da_person_done(&in);
+		assert_int_equal(save("alice", "1"), DA_E_LOCKED);
+		assert_string_equal(diag.text, "removed");
+		da_person_done(&person);
+	}
+}
+
+/* Another identity for a name: the former one is free then. */
+static void
+test_people_relink(void **state)
+{
+	struct da_person person;
+
+	(void)state;
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(save("bob", "2"), DA_OK);
+	make_person(&person, "alice", "2");
+	assert_int_equal(put(&person), DA_E_PIN);
+	assert_non_null(strstr(diag.text, "known here as bob"));
+	assert_string_equal(name_of("1"), "alice");
+	da_person_done(&person);
+	make_person(&person, "alice", "3");
+	assert_int_equal(put(&person), DA_OK);
+	assert_string_equal(name_of("1"), "");
+	assert_string_equal(name_of("3"), "alice");
+	assert_int_equal(save("alice", "1"), DA_E_PIN);
+	assert_non_null(strstr(diag.text, "devauth accounts relink alice"));
+	assert_int_equal(save("alicia", "1"), DA_OK);
+	da_person_done(&person);
+}
+
+static void
+test_people_rename(void **state)
+{
+	struct da_person person;
+
+	(void)state;
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(save("bob", "2"), DA_OK);
+	assert_int_equal(rename_person("alice", "bob"), DA_E_PIN);
+	assert_int_equal(save("alicia", "1"), DA_E_PIN);
+	assert_non_null(
+	    strstr(diag.text, "devauth accounts rename alice alicia"));
+	/* A lock on the name that is to come. */
+	da_person_init(&person);
+	(void)snprintf(person.name, sizeof(person.name), "alicia");
+	person.locked = true;
+	assert_int_equal(put(&person), DA_OK);
+	da_person_done(&person);
+	for (int i = 0; i < 2; i++) { /* the second time does nothing */
+		assert_int_equal(rename_person("alice", "alicia"), DA_OK);
+		person = load("alicia");
+		assert_string_equal(person.subject, "1");
+		assert_int_equal(person.uid, 1900000000);
+		assert_int_equal(person.groups.len, 10);
+		assert_int_equal(person.state, DA_PERSON_ACTIVE);
+		assert_true(person.locked);
+		da_person_done(&person);
+		person = load("alice");
+		assert_int_equal(person.state, DA_PERSON_RENAMED);
+		assert_int_equal(person.uid, 1900000000);
+		assert_string_equal(person.issuer, "");
+		da_person_done(&person);
+		assert_string_equal(name_of("1"), "alicia");
+	}
+	assert_int_equal(save("alice", "3"), DA_E_LOCKED);
+	/* And back again. */
+	assert_int_equal(rename_person("alicia", "alice"), DA_OK);
+	assert_string_equal(name_of("1"), "alice");
+	assert_int_equal(rename_person("nobody", "else"), DA_OK);
+}
+
+static void
+file_of(const char *name, char *ret, size_t size)
+{
+	char digest[DA_RECORD_DIGEST_LEN + 1];
+
+	assert_int_equal(
+	    da_record_digest((const char *const[]){name}, 1, digest), DA_OK);
+	(void)snprintf(ret, size, "people/%s.person", digest);
+}
+
+/* A crash before the last write, or before the last two: whoever signs in is
+ * let in by one name at most, and the same again finishes it. */
+static void
+test_people_rename_cut_short(void **state)
+{
+	char old[64], new[64], record[1024] = "";
+	struct da_person person;
+	FILE *file;
+
+	(void)state;
+	file_of("alice", old, sizeof(old));
+	file_of("alicia", new, sizeof(new));
+	for (int lost = 1; lost <= 2; lost++) {
+		assert_int_equal(save("alice", "1"), DA_OK);
+		file = fopen(in_folder(old), "re");
+		assert_non_null(file);
+		record[fread(record, 1, sizeof(record) - 1, file)] = '\0';
+		(void)fclose(file);
+		assert_int_equal(rename_person("alice", "alicia"), DA_OK);
+		test_folder_write(&folder, old, 0600, record);
+		if (lost == 2)
+			assert_int_equal(unlink(in_folder(new)), 0);
+		assert_int_equal(save("alice", "1"), DA_E_PIN);
+		assert_int_equal(rename_person("alice", "alicia"), DA_OK);
+		assert_int_equal(save("alicia", "1"), DA_OK);
+		person = load("alice");
+		assert_int_equal(person.state, DA_PERSON_RENAMED);
+		da_person_done(&person);
+		assert_int_equal(drop("alice"), DA_OK);
+		assert_int_equal(drop("alicia"), DA_OK);
+	}
+}
+
+static void
+test_people_drop(void **state)
+{
+	struct da_person person;
+
+	(void)state;
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(drop("alice"), DA_OK);
+	assert_int_equal(drop("alice"), DA_OK);
+	assert_int_equal(da_person_load(&folder.paths, "alice", &person, &diag),
+	    DA_E_ABSENT);
+	assert_string_equal(name_of("1"), "");
+	assert_int_equal(save("alicia", "1"), DA_OK);
+}
+
+struct visits {
+	size_t good, bad;
+	char names[64];
+};
+
+static enum da_err
+visit(void *context, const struct da_person *person, const char *complaint)
+{
+	struct visits *visits = context;
+
+	assert_true((person == NULL) == (complaint != NULL));
+	if (person == NULL) {
+		visits->bad++;
+		assert_non_null(strstr(complaint, "/people/"));
+		return DA_OK;
+	}
+	visits->good++;
+	assert_true(strlen(visits->names) + strlen(person->name) <
+	    sizeof(visits->names));
+	(void)strcat(visits->names, person->name);
+	return strcmp(person->name, "stop") == 0 ? DA_E_NOMEM : DA_OK;
+}
+
+static struct visits
+visit_all(enum da_err expected)
+{
+	struct visits visits = {0};
+
+	assert_int_equal(
+	    da_people_each(&folder.paths, visit, &visits, &diag), expected);
+	return visits;
+}
+
+static void
+test_people_each(void **state)
+{
+	struct visits visits;
+
+	(void)state;
+	assert_int_equal(visit_all(DA_OK).good, 0);
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(save("bob", "2"), DA_OK);
+	visits = visit_all(DA_OK);
+	assert_int_equal(visits.good, 2);
+	assert_int_equal(visits.bad, 0);
+	assert_non_null(strstr(visits.names, "alice"));
+	assert_non_null(strstr(visits.names, "bob"));
+	/* Torn, of another name, open to others, and no record at all. */
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000000.person", 0600,
+	    "devauth-person=1\nname=ali");
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000001.person", 0600,
+	    "devauth-person=1\nname=carol\nprofile=\nissuer=\nsubject=\n"
+	    "uid=0\nlocked=1\nverified_at=0\nstate=0\n");
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000002.person", 0644, "x\n");
+	test_folder_write(&folder, "people/short.person", 0600, "x\n");
+	visits = visit_all(DA_OK);
+	assert_int_equal(visits.good, 2);
+	assert_int_equal(visits.bad, 3);
+	assert_int_equal(save("stop", "3"), DA_OK);
+	(void)visit_all(DA_E_NOMEM);
+	assert_int_equal(chmod(folder.paths.people_dir, 0777), 0);
+	(void)visit_all(DA_E_UNSAFE_FILE);
+}
+
+static size_t
+sweep(bool remove)
+{
+	DA_CLEANUP(da_people_close) struct da_people people;
+	size_t count = 99;
+
+	assert_int_equal(da_people_open(&folder.paths, &people, &diag), DA_OK);
+	assert_int_equal(da_people_sweep(&folder.paths, remove ? &people : NULL,
+			     &count, &diag),
+	    DA_OK);
+	return count;
+}
+
+static void
+test_people_sweep(void **state)
+{
+	char name[64];
+
+	(void)state;
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(sweep(false), 0);
+	/* To somebody who is not there, and to somebody else's name. */
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000000.subject", 0600,
+	    "devauth-subject=1\nname=nobody\n");
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000001.subject", 0600,
+	    "devauth-subject=1\nname=alice\n");
+	test_folder_write(&folder,
+	    "people/00000000000000000000000000000002.subject", 0600, "x");
+	assert_int_equal(sweep(false), 3);
+	assert_int_equal(sweep(true), 3);
+	assert_int_equal(sweep(false), 0);
+	assert_string_equal(name_of("1"), "alice");
+	/* Of a damaged record it is all that is left. */
+	file_of("alice", name, sizeof(name));
+	test_folder_write(&folder, name, 0600, "x");
+	assert_int_equal(sweep(true), 0);
+	assert_string_equal(name_of("1"), "alice");
+}
+
 static void
 test_grant(void **state)
 {
@@ -439,6 +813,15 @@ main(void)
 	    TEST(test_person_locked_meanwhile),
 	    TEST(test_person_lock_held_for_ever),
 	    TEST(test_person_damaged),
+	    TEST(test_person_keeps_choices),
+	    TEST(test_lock_without_pin),
+	    TEST(test_removed_and_renamed_are_barred),
+	    TEST(test_people_relink),
+	    TEST(test_people_rename),
+	    TEST(test_people_rename_cut_short),
+	    TEST(test_people_drop),
+	    TEST(test_people_each),
+	    TEST(test_people_sweep),
 	    TEST(test_grant),
 	    TEST(test_cache),
 	    TEST(test_cache_cut_short),

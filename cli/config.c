@@ -21,6 +21,26 @@ complain(const struct da_profile *profile, const char *key,
 	return DA_EXIT_FAILED;
 }
 
+/* A rule for a service that nobody has binds nobody: "ssh" is Debian's unit,
+ * and "sshd" the service. */
+static void
+warn_about_services(const struct da_config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		const char *name = config->services[i].name;
+		char ours[DA_SERVICE_MAX + 32], theirs[DA_SERVICE_MAX + 32];
+
+		(void)snprintf(ours, sizeof(ours), "/etc/pam.d/%s", name);
+		(void)snprintf(
+		    theirs, sizeof(theirs), "/usr/lib/pam.d/%s", name);
+		if (access(ours, F_OK) != 0 && access(theirs, F_OK) != 0)
+			(void)fprintf(stderr,
+			    "devauth: warning: [service %s] binds nobody: "
+			    "there is no %s\n",
+			    name, ours);
+	}
+}
+
 /* What a correct file can still lack. Only root can look everywhere. */
 static int
 check_surroundings(const struct da_config *config)
@@ -60,6 +80,7 @@ check_surroundings(const struct da_config *config)
 		    da_paths.state_dir);
 		status = DA_EXIT_FAILED;
 	}
+	warn_about_services(config);
 	if (da_apply_allows_nobody(config))
 		(void)fprintf(stderr,
 		    "devauth: warning: allowed_users and allowed_groups are "

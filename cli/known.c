@@ -114,13 +114,14 @@ add_directory(struct da_known_list *list)
 	struct da_account account;
 	struct da_known *added;
 	char buffer[2048];
-	uint64_t position = 0;
+	struct da_reader_walk walk;
 	struct da_known_list here = *list; /* as sorted until now */
 	enum da_err err = DA_OK;
 
+	da_reader_start_walk(&list->view, NULL, &walk);
 	while (err == DA_OK &&
-	    (err = da_reader_next_person(&list->view, &position, buffer,
-		 sizeof(buffer), &account)) == DA_OK) {
+	    (err = da_reader_next_person(
+		 &walk, buffer, sizeof(buffer), &account)) == DA_OK) {
 		here.items = list->items; /* may have moved */
 		if (da_known_find(&here, account.name) == NULL)
 			err = append(list, account.name, DA_KNOWN_DIRECTORY,

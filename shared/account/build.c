@@ -156,7 +156,7 @@ open_view(struct da_build *build, struct da_diag *diag)
 	if (errno == EPERM || errno == EBADMSG) {
 		da_diag_set(diag,
 		    "a file in %s is damaged or may be written "
-		    "by others; restore or remove it",
+		    "by others; see devauth accounts check",
 		    build->paths->state_dir);
 		return DA_E_UNSAFE_FILE;
 	}

@@ -190,7 +190,8 @@ write_group(const struct da_draft *draft, struct da_build *build,
 		return da_compose_group(build, &group);
 	if (da_database_find(&draft->view->accounts, DA_KIND_GROUP, entry->name,
 		strlen(entry->name), &cell) &&
-	    !da_record_read_group(&cell, &old))
+	    (!da_record_read_group(&cell, &old) ||
+		!da_record_has_members(&old)))
 		return DA_E_RANGE;
 	while (first + count < moves->count &&
 	    moves->list[first + count].gid == entry->gid)

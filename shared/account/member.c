@@ -108,7 +108,8 @@ da_member_empty(
 
 	if (da_database_find(&draft->view->accounts, DA_KIND_GROUP, entry->name,
 		strlen(entry->name), &cell) &&
-	    !da_record_read_group(&cell, &old))
+	    (!da_record_read_group(&cell, &old) ||
+		!da_record_has_members(&old)))
 		return DA_E_UNSAFE_FILE;
 	at = old.members;
 	for (uint32_t i = 0; err == DA_OK && i < old.count; i++) {

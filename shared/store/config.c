@@ -725,6 +725,16 @@ da_config_mapping(const struct da_config *config, const char *name)
 	return NULL;
 }
 
+const struct da_group_rule *
+da_config_group(const struct da_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->group_count; i++) {
+		if (strcmp(config->groups[i].name, name) == 0)
+			return &config->groups[i];
+	}
+	return NULL;
+}
+
 bool
 da_config_service_limits_people(const struct da_service *service)
 {

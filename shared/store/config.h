@@ -139,6 +139,8 @@ const struct da_service *
 da_config_service(const struct da_config *config, const char *name);
 const struct da_mapping *
 da_config_mapping(const struct da_config *config, const char *name);
+const struct da_group_rule *
+da_config_group(const struct da_config *config, const char *name);
 
 /* Reads the client secret that the profile names (root, 0600). DA_E_CONFIG. */
 enum da_err da_config_read_secret(const struct da_paths *paths,

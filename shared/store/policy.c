@@ -74,6 +74,11 @@ da_policy_map_name(const struct da_policy *policy,
 		da_diag_set(diag, "the name %s is reserved", name);
 		return DA_E_BAD_NAME;
 	}
+	/* A person's private group would have it, too. */
+	if (da_config_group(policy->config, name) != NULL) {
+		da_diag_set(diag, "%s is the name of a [group %s]", name, name);
+		return DA_E_BAD_NAME;
+	}
 	memcpy(ret_name, name, sizeof(name));
 	return DA_OK;
 }
@@ -419,6 +424,20 @@ is_named(const struct da_config *config, const char *issuer, const char *group)
 	return false;
 }
 
+/* Appends a text to a list, once. */
+static enum da_err
+keep(struct da_buf *list, const char *text)
+{
+	const char *at = da_buf_text(list);
+	const char *end = at + list->len;
+
+	for (; at < end; at += strlen(at) + 1) {
+		if (strcmp(at, text) == 0)
+			return DA_OK;
+	}
+	return da_buf_put(list, text, strlen(text) + 1);
+}
+
 enum da_err
 da_policy_keep_groups(const struct da_config *config, const char *issuer,
     const struct da_buf *groups, struct da_buf *ret)
@@ -429,7 +448,7 @@ da_policy_keep_groups(const struct da_config *config, const char *issuer,
 
 	for (; err == DA_OK && group < end; group += strlen(group) + 1) {
 		if (is_named(config, issuer, group))
-			err = da_buf_put(ret, group, strlen(group) + 1);
+			err = keep(ret, group);
 	}
 	return err;
 }
@@ -470,7 +489,7 @@ da_policy_keep_claims(const struct da_config *config, const char *issuer,
 			    rules_name(
 				&config->services[i].access.claims, claim);
 		if (named)
-			err = da_buf_put(ret, claim, strlen(claim) + 1);
+			err = keep(ret, claim);
 	}
 	return err;
 }

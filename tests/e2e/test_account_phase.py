@@ -68,7 +68,7 @@ STATES = {
     come_from_the_future: (TOO_LONG_AGO, "sign-in-too-old", "-3"),
     disallow: (NO_MORE, "account-denied", "allowed_groups"),
     unmap: (NO_MORE, "account-denied", "[account alice] does not list"),
-    tear: (NO_MORE, "account-denied", "record of this person is damaged"),
+    tear: (NO_MORE, "account-denied", "record of alice is damaged"),
 }
 
 

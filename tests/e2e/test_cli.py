@@ -36,6 +36,18 @@ def test_check_says_what_is_not_applied(host, change, what):
     assert result.returncode == 0 and result.stderr == ""
 
 
+def test_check_warns_of_services_that_nobody_has(host, idp):
+    """Debian's unit is "ssh", the PAM service "sshd"."""
+    host.configure(idp, sections={
+        "service ssh": {"allowed_groups": "operators"},
+        "service sudo": {"allowed_groups": "operators"}})
+    result = host.run("devauth", "config", "check")
+    assert result.returncode == 0
+    assert "[service ssh] binds nobody: there is no /etc/pam.d/ssh" in \
+        result.stderr
+    assert "[service sudo]" not in result.stderr
+
+
 def test_check_before_anything_was_applied(host):
     host.run("rm", "/var/lib/devauth/accounts.cdb", check=True)
     result = host.run("devauth", "config", "check")

@@ -150,6 +150,7 @@ test_map_name(void **state)
 	    {"root", NULL},
 	    {"daemon", NULL},
 	    {"sudo", NULL},
+	    {"ops", NULL},              /* a group of the configuration */
 	    {"alic\xd0\xb5", NULL},     /* Cyrillic e */
 	    {"\xef\xbd\x81lice", NULL}, /* full-width a */
 	    {"al\xc4\xb1"
@@ -434,12 +435,14 @@ test_keep(void **state)
 	static const struct {
 		const char *issuer, *groups, *kept, *named;
 	} rows[] = {
-	    {ISSUER, "x;staff;y;g-42;admins", "staff;g-42;admins", "ops;sudo;"},
+	    {ISSUER, "x;staff;staff;y;g-42;admins;staff", "staff;g-42;admins",
+		"ops;sudo;"},
 	    {ISSUER, "g-42", "g-42", "ops;"},
 	    {ISSUER, "sudo;root;ops", "", ""}, /* N6: by id, never by name */
 	    {PARTNER, "staff;g-42;admins", "staff", ""},
 	};
-	struct da_buf claims = list_of("role=x;role=admin;mfa=true;mfa=false");
+	struct da_buf claims =
+	    list_of("role=x;role=admin;mfa=true;mfa=false;role=admin");
 	struct da_buf kept;
 	char list[64];
 

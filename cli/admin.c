@@ -134,7 +134,6 @@ da_admin_format_home(
 static uint32_t
 find_caller(void)
 {
-	DA_CLEANUP(da_file_closep) int fd = -1;
 	FILE *file = fopen("/proc/self/loginuid", "re");
 	char text[16] = "";
 	int64_t uid;

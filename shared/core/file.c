@@ -108,17 +108,14 @@ open_parent(const char *path, uid_t owner, int *ret_fd, const char **ret_name,
 	return DA_OK;
 }
 
+/* "path" is what diag calls it. */
 static enum da_err
-open_checked(const char *path, const struct da_file_rule *rule, int flags,
-    int *ret_fd, struct stat *ret_st, struct da_diag *diag)
+open_checked_at(int dir, const char *name, const char *path,
+    const struct da_file_rule *rule, int flags, int *ret_fd,
+    struct stat *ret_st, struct da_diag *diag)
 {
-	DA_CLEANUP(da_file_closep) int dir = -1;
 	DA_CLEANUP(da_file_closep) int fd = -1;
-	const char *name;
-	enum da_err err = open_parent(path, rule->owner, &dir, &name, diag);
 
-	if (err != DA_OK)
-		return err;
 	/* O_NONBLOCK: a planted FIFO must not make root wait. */
 	fd = openat(dir, name,
 	    flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -153,13 +150,14 @@ open_checked(const char *path, const struct da_file_rule *rule, int flags,
 	return DA_OK;
 }
 
-enum da_err
-da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
-    struct da_diag *diag)
+static enum da_err
+open_file_at(int dir, const char *name, const char *path,
+    const struct da_file_rule *rule, int *ret_fd, struct da_diag *diag)
 {
 	DA_CLEANUP(da_file_closep) int fd = -1;
 	struct stat st;
-	enum da_err err = open_checked(path, rule, 0, &fd, &st, diag);
+	enum da_err err =
+	    open_checked_at(dir, name, path, rule, 0, &fd, &st, diag);
 
 	if (err != DA_OK)
 		return err;
@@ -185,12 +183,29 @@ da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
 }
 
 enum da_err
+da_file_open(const char *path, const struct da_file_rule *rule, int *ret_fd,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int dir = -1;
+	const char *name;
+	enum da_err err = open_parent(path, rule->owner, &dir, &name, diag);
+
+	return err != DA_OK ? err
+			    : open_file_at(dir, name, path, rule, ret_fd, diag);
+}
+
+enum da_err
 da_file_open_dir(const char *path, const struct da_file_rule *rule, int *ret_fd,
     struct da_diag *diag)
 {
+	DA_CLEANUP(da_file_closep) int dir = -1;
+	const char *name;
 	struct stat st;
+	enum da_err err = open_parent(path, rule->owner, &dir, &name, diag);
 
-	return open_checked(path, rule, O_DIRECTORY, ret_fd, &st, diag);
+	return err != DA_OK ? err
+			    : open_checked_at(dir, name, path, rule,
+				  O_DIRECTORY, ret_fd, &st, diag);
 }
 
 enum da_err
@@ -214,14 +229,13 @@ da_file_make_parent(const char *path, mode_t mode, struct da_diag *diag)
 	return DA_E_SYS;
 }
 
-enum da_err
-da_file_read(const char *path, const struct da_file_rule *rule,
-    struct da_buf *ret, struct da_diag *diag)
+static enum da_err
+read_whole(int fd, const char *path, size_t size_max, struct da_buf *ret,
+    struct da_diag *diag)
 {
-	DA_CLEANUP(da_file_closep) int fd = -1;
 	uint8_t chunk[4096];
 	size_t total = 0;
-	enum da_err err = da_file_open(path, rule, &fd, diag);
+	enum da_err err = DA_OK;
 
 	while (err == DA_OK) {
 		ssize_t n = read(fd, chunk, sizeof(chunk));
@@ -236,13 +250,35 @@ da_file_read(const char *path, const struct da_file_rule *rule,
 		} else {
 			/* It may have grown since it was looked at. */
 			total += (size_t)n;
-			err = total > rule->size_max
+			err = total > size_max
 			    ? DA_E_TOO_LARGE
 			    : da_buf_put(ret, chunk, (size_t)n);
 		}
 	}
 	da_secret_wipe(chunk, sizeof(chunk));
 	return err;
+}
+
+enum da_err
+da_file_read(const char *path, const struct da_file_rule *rule,
+    struct da_buf *ret, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	enum da_err err = da_file_open(path, rule, &fd, diag);
+
+	return err != DA_OK ? err
+			    : read_whole(fd, path, rule->size_max, ret, diag);
+}
+
+enum da_err
+da_file_read_at(int dirfd, const char *name, const struct da_file_rule *rule,
+    struct da_buf *ret, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	enum da_err err = open_file_at(dirfd, name, name, rule, &fd, diag);
+
+	return err != DA_OK ? err
+			    : read_whole(fd, name, rule->size_max, ret, diag);
 }
 
 static bool
@@ -315,9 +351,10 @@ da_file_replace_unsynced(int dirfd, const char *name, mode_t mode,
 }
 
 enum da_err
-da_file_lock(int fd, const char *path, struct da_diag *diag)
+da_file_lock_for(
+    int fd, const char *path, int64_t timeout_ms, struct da_diag *diag)
 {
-	const int64_t deadline_mono_ms = da_clock_mono_ms() + LOCK_TIMEOUT_MS;
+	const int64_t deadline_mono_ms = da_clock_mono_ms() + timeout_ms;
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -333,4 +370,10 @@ da_file_lock(int fd, const char *path, struct da_diag *diag)
 		(void)nanosleep(&pause, NULL); /* cut short is as good */
 	}
 	return DA_OK;
+}
+
+enum da_err
+da_file_lock(int fd, const char *path, struct da_diag *diag)
+{
+	return da_file_lock_for(fd, path, LOCK_TIMEOUT_MS, diag);
 }

@@ -35,6 +35,11 @@ enum da_err da_file_open(const char *path, const struct da_file_rule *rule,
 enum da_err da_file_read(const char *path, const struct da_file_rule *rule,
     struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
 
+/* The same below an open folder; "name" has no slash. */
+enum da_err
+da_file_read_at(int dirfd, const char *name, const struct da_file_rule *rule,
+    struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Opens a folder for the *at() calls below: no symbolic link on the way, owner
  * and mode as the rule says. DA_E_ABSENT, DA_E_UNSAFE_FILE, DA_E_SYS. */
 enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,
@@ -63,5 +68,9 @@ enum da_err da_file_replace_unsynced(int dirfd, const char *name, mode_t mode,
  * DA_E_TIMEOUT, DA_E_SYS. */
 enum da_err
 da_file_lock(int fd, const char *path, struct da_diag *diag) DA_MUST_CHECK;
+
+/* The same with a time to wait, where others keep the lock for a request. */
+enum da_err da_file_lock_for(int fd, const char *path, int64_t timeout_ms,
+    struct da_diag *diag) DA_MUST_CHECK;
 
 #endif

@@ -155,6 +155,22 @@ da_text_hex(const uint8_t *bytes, size_t len, char *out)
 	out[2 * len] = '\0';
 }
 
+enum da_err
+da_text_parse_hex(const char *text, uint8_t *out, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != 2 * len || strspn(text, digits) != 2 * len)
+		return DA_E_SYNTAX;
+	for (size_t i = 0; i < len; i++) {
+		const char *high = strchr(digits, text[2 * i]);
+		const char *low = strchr(digits, text[2 * i + 1]);
+
+		out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return DA_OK;
+}
+
 static bool
 is_host_char(char c)
 {

@@ -43,6 +43,11 @@ bool da_text_skip_prefix(
 /* Writes 2 * len lower-case hexadecimal digits and a NUL. */
 void da_text_hex(const uint8_t *bytes, size_t len, char *out);
 
+/* The other way: exactly 2 * len lower-case digits. DA_E_SYNTAX, "out" then
+ * holds anything. */
+enum da_err
+da_text_parse_hex(const char *text, uint8_t *out, size_t len) DA_MUST_CHECK;
+
 /* An https address fit to be shown and opened: https scheme, a host of
  * [A-Za-z0-9.-] or a bracketed IPv6 address, optional port, printable ASCII
  * without space, quotes, backslash, angle brackets, no user-info part, at most

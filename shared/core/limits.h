@@ -95,4 +95,20 @@
  * a slow second factor may stand between. */
 #define DA_GRANT_LIFE_S 120
 
+/* Session ids: 64 bits that say where it belongs, 128 random ones, in
+ * hexadecimal. */
+#define DA_SESSION_MAX 48
+/* The clear text of a session's file: every field at its longest is 4 kB. */
+#define DA_SESSION_HEADER_MAX 8192
+/* How far up a process's ancestors are looked at. */
+#define DA_ANCESTORS_MAX 64
+/* Secrets of the host: the one that is used, and former ones under which
+ * something is still sealed. */
+#define DA_HOST_KEYS_MAX 4
+/* A former secret stays at least so long: no broker that has read it as the
+ * one in use lives longer. */
+#define DA_HOST_KEY_KEEP_S 3600
+/* Temporary files of a killed process; no write takes that long. */
+#define DA_SESSION_LEFTOVER_S 60
+
 #endif

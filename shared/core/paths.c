@@ -12,7 +12,13 @@ const struct da_paths da_paths = {
     .cache_dir = DA_CACHEDIR,
     .grants_dir = DA_RUNDIR "/grants",
     .limits_file = DA_RUNDIR "/limits",
+    .keys_dir = DA_STATEDIR "/keys",
+    .tokens_dir = DA_STATEDIR "/tokens",
+    .sessions_dir = DA_RUNDIR "/sessions",
     .machine_id_file = "/etc/machine-id",
+    /* What /sys/class/dmi/id is a link to. */
+    .product_uuid_file = "/sys/devices/virtual/dmi/id/product_uuid",
+    .proc_dir = "/proc",
     .login_programs = "/usr/sbin/sshd\n"
 		      "/usr/lib/openssh/sshd-session\n"
 		      "/usr/lib/openssh/sshd-auth\n"

@@ -10,17 +10,22 @@
 
 struct da_paths {
 	const char *config_file;
-	const char *broker;      /* executable */
-	const char *worker;      /* executable */
-	const char *worker_user; /* in /etc/passwd, never root */
-	const char *passwd_file; /* local accounts */
-	const char *group_file;  /* local groups */
-	const char *state_dir;   /* accounts.cdb, directory.cdb, generation */
-	const char *people_dir;  /* private state, 0700 */
-	const char *cache_dir;   /* metadata of providers, 0700 */
-	const char *grants_dir;  /* 0700, on tmpfs */
-	const char *limits_file; /* 0600, on tmpfs */
+	const char *broker;       /* executable */
+	const char *worker;       /* executable */
+	const char *worker_user;  /* in /etc/passwd, never root */
+	const char *passwd_file;  /* local accounts */
+	const char *group_file;   /* local groups */
+	const char *state_dir;    /* accounts.cdb, directory.cdb, generation */
+	const char *people_dir;   /* private state, 0700 */
+	const char *cache_dir;    /* metadata of providers, 0700 */
+	const char *grants_dir;   /* 0700, on tmpfs */
+	const char *limits_file;  /* 0600, on tmpfs */
+	const char *keys_dir;     /* the host's secret, 0700 */
+	const char *tokens_dir;   /* sessions with their sealed tokens, 0700 */
+	const char *sessions_dir; /* what is true of them this boot; tmpfs */
 	const char *machine_id_file;
+	const char *product_uuid_file;
+	const char *proc_dir;
 	const char
 	    *login_programs; /* may see a never-seen person; by newlines */
 	uid_t owner;         /* who owns all of it: root */

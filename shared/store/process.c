@@ -1,0 +1,134 @@
+#include "store/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/parse.h"
+
+/* A line of stat is some 300 bytes long, at most 1 kB. */
+#define LINE_MAX_LEN 2048
+
+/* Of procfs no owner need be checked, and /proc/PID belongs to whom the process
+ * belongs to. One read() brings the whole. */
+static enum da_err
+read_fact(const char *proc_dir, int32_t pid, const char *name, char *ret,
+    size_t size, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep) int fd = -1;
+	char path[256];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/%ld%s%s", proc_dir, (long)pid,
+	    name[0] != '\0' ? "/" : "", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 && errno != ENOENT && errno != ESRCH) {
+		da_diag_set(diag, "%s: %m", path);
+		return DA_E_SYS;
+	}
+	if (fd < 0)
+		return DA_E_ABSENT;
+	do {
+		n = read(fd, ret, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		da_diag_set(diag, "%s: %m", path);
+		return errno == ESRCH ? DA_E_ABSENT : DA_E_SYS;
+	}
+	ret[n] = '\0';
+	return DA_OK;
+}
+
+/* The n-th word from "at", as a number. */
+static enum da_err
+word(char *at, unsigned n, int64_t *ret)
+{
+	char *save = NULL;
+	char *text = strtok_r(at, " \n", &save);
+
+	while (text != NULL && n-- > 0)
+		text = strtok_r(NULL, " \n", &save);
+	return text != NULL ? da_parse_int(text, 0, INT64_MAX, ret)
+			    : DA_E_SYNTAX;
+}
+
+enum da_err
+da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
+    int32_t *ret_parent, struct da_diag *diag)
+{
+	char line[LINE_MAX_LEN], copy[LINE_MAX_LEN];
+	int64_t parent, start_ticks;
+	const char *name_end;
+	enum da_err err =
+	    read_fact(proc_dir, pid, "stat", line, sizeof(line), diag);
+
+	if (err != DA_OK)
+		return err;
+	/* The name stands in brackets and may hold anything, brackets too. */
+	name_end = strrchr(line, ')');
+	if (name_end == NULL || strlen(name_end) < 4) {
+		da_diag_set(diag, "process %d: no status line", (int)pid);
+		return DA_E_SYNTAX;
+	}
+	if (name_end[2] == 'Z' || name_end[2] == 'X')
+		return DA_E_ABSENT;
+	/* proc(5): state is field 3, ppid 4, starttime 22. */
+	(void)snprintf(copy, sizeof(copy), "%s", name_end + 4);
+	err = word(copy, 0, &parent);
+	(void)snprintf(copy, sizeof(copy), "%s", name_end + 4);
+	if (err == DA_OK)
+		err = word(copy, 22 - 4, &start_ticks);
+	if (err != DA_OK || parent > INT32_MAX) {
+		da_diag_set(diag, "process %d: no status line", (int)pid);
+		return DA_E_SYNTAX;
+	}
+	*ret = (struct da_process){
+	    .pid = pid, .start_ticks = (uint64_t)start_ticks};
+	if (ret_parent != NULL)
+		*ret_parent = (int32_t)parent;
+	return DA_OK;
+}
+
+bool
+da_process_lives(const char *proc_dir, const struct da_process *process)
+{
+	struct da_process now;
+	enum da_err err =
+	    da_process_look(proc_dir, process->pid, &now, NULL, NULL);
+
+	/* When it cannot be told, nobody's session is taken away. */
+	if (err != DA_OK)
+		return err != DA_E_ABSENT;
+	return now.start_ticks == process->start_ticks;
+}
+
+enum da_err
+da_process_audit_session(
+    const char *proc_dir, int32_t pid, uint32_t *ret, struct da_diag *diag)
+{
+	struct da_process process;
+	char text[32];
+	int64_t value;
+	enum da_err err =
+	    read_fact(proc_dir, pid, "sessionid", text, sizeof(text), diag);
+
+	if (err == DA_E_ABSENT) {
+		/* A kernel without audit, if the process is there. */
+		err = da_process_look(proc_dir, pid, &process, NULL, diag);
+		if (err == DA_OK)
+			*ret = DA_AUDIT_NONE;
+		return err;
+	}
+	if (err != DA_OK)
+		return err;
+	text[strcspn(text, "\n")] = '\0';
+	if (da_parse_int(text, 0, UINT32_MAX, &value) != DA_OK) {
+		da_diag_set(diag, "process %d: no audit session", (int)pid);
+		return DA_E_SYNTAX;
+	}
+	*ret = (uint32_t)value;
+	return DA_OK;
+}

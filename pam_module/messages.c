@@ -77,6 +77,16 @@ da_messages_format(const struct da_wire_request *request,
 		    "Ask your administrator.",
 		    provider, reason);
 		break;
+	case DA_E_REJECTED:
+		(void)snprintf(out, size,
+		    "%.200s has ended your session. Sign in again.", provider);
+		break;
+	case DA_E_WEAK:
+		(void)snprintf(out, size,
+		    "The sign-in is not fresh or strong enough for this "
+		    "(%.100s). %s.",
+		    reason, again);
+		break;
 	case DA_E_WRONG_PERSON:
 		(void)snprintf(out, size,
 		    "%.200s may not log in as %s. Sign in at the provider as "

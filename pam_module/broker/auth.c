@@ -265,6 +265,8 @@ fill_start(const struct auth *auth, struct da_wire_start *start)
 	if (profile->send_device_name)
 		describe_device(
 		    auth, start->device_name, sizeof(start->device_name));
+	start->task = DA_TASK_LOGIN;
+	start->max_age_s = -1;
 	start->client_auth = (uint32_t)profile->client_auth;
 	start->secret_raw = profile->client_secret_raw;
 	start->need_groups =
@@ -581,6 +583,8 @@ hear_worker(struct auth *auth)
 		err = shown == DA_OK ? DA_E_IGNORE : shown;
 		break;
 	}
+	case DA_WIRE_TOKENS:
+		break;
 	case DA_WIRE_IDENTITY:
 		auth->identity = message.body.identity;
 		auth->identified = true;

@@ -30,6 +30,7 @@ struct da_worker_message {
 	union {
 		struct da_wire_metadata metadata;
 		struct da_wire_device device;
+		struct da_wire_tokens tokens;
 		struct da_wire_identity identity;
 		struct da_wire_failed failed;
 	} body;

@@ -1,18 +1,18 @@
 #include "worker/identify.h"
 
+#include <string.h>
+
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "http/http.h"
 #include "jose/jose.h"
 #include "json/json.h"
+#include "provider/assurance.h"
 #include "provider/claims.h"
 #include "provider/token.h"
 #include "worker/documents.h"
-
-/* How far the clocks of host and provider may differ. */
-#define LEEWAY_S 60
-#define AUTHORIZATION_MAX (DA_TOKEN_MAX + 16)
+#include "worker/request.h"
 
 static enum da_err
 verify_once(const struct da_identify *order, struct da_wire_identity *identity,
@@ -23,7 +23,7 @@ verify_once(const struct da_identify *order, struct da_wire_identity *identity,
 	    .client_id = order->start->client_id,
 	    .algorithms = order->start->algorithms,
 	    .now_s = da_clock_wall_s(),
-	    .leeway_s = LEEWAY_S,
+	    .leeway_s = DA_IDENTIFY_LEEWAY_S,
 	    .not_before_s = order->asked_s,
 	    .access_token = (const char *)order->tokens->access_token.bytes,
 	};
@@ -41,13 +41,13 @@ verify(const struct da_identify *order, struct da_wire_identity *identity,
 	enum da_err err = DA_OK;
 
 	if (order->documents->jwks == NULL)
-		err = da_documents_fetch_jwks(
-		    order->documents, order->deadline_mono_ms, reason);
+		err = da_documents_fetch_jwks(order->documents,
+		    order->requester->deadline_mono_ms, reason);
 	if (err == DA_OK)
 		err = verify_once(order, identity, ret_claims, reason);
 	if (err == DA_E_ABSENT && da_documents_may_refetch(order->documents)) {
-		err = da_documents_fetch_jwks(
-		    order->documents, order->deadline_mono_ms, reason);
+		err = da_documents_fetch_jwks(order->documents,
+		    order->requester->deadline_mono_ms, reason);
 		if (err == DA_OK)
 			err = verify_once(order, identity, ret_claims, reason);
 	}
@@ -66,51 +66,79 @@ ask_userinfo(const struct da_identify *order,
     struct da_wire_identity *identity, struct da_diag *reason)
 {
 	DA_CLEANUP(da_http_answer_done) struct da_http_answer answer = {0};
-	DA_CLEANUP(da_buf_done) struct da_buf authorization;
-	struct da_http_request request = {
-	    .url = order->documents->endpoints.userinfo,
-	    .deadline_mono_ms = order->deadline_mono_ms,
-	};
-	enum da_err err;
+	enum da_err err = da_request_userinfo(
+	    order->requester, order->tokens, &answer, reason);
 
-	da_buf_init(&authorization, AUTHORIZATION_MAX);
-	err = da_buf_format(&authorization, "Bearer %s",
-	    (const char *)order->tokens->access_token.bytes);
-	request.authorization = da_buf_text(&authorization);
+	if (err != DA_OK)
+		return err;
+	/* The token is a second old: it is the person who is gone. */
+	if (order->start->task == DA_TASK_REFRESH &&
+	    (answer.status == 401 || answer.status == 403)) {
+		da_diag_set(reason, "userinfo refuses the new token");
+		return DA_E_REJECTED;
+	}
+	err = da_claims_take_userinfo(
+	    answer.status, &answer.body, wanted, state, identity, reason);
 	if (err == DA_OK)
-		err = da_http_send(order->http, &request, &answer, reason);
-	if (err == DA_OK)
-		err = da_claims_take_userinfo(answer.status, &answer.body,
-		    wanted, state, identity, reason);
+		identity->evidence |= DA_EVIDENCE_USERINFO;
 	return err;
+}
+
+static enum da_err
+take_id_token(const struct da_identify *order,
+    const struct da_claims_wanted *wanted, struct da_claims_state *state,
+    struct da_wire_identity *identity, struct da_diag *reason)
+{
+	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
+	const char *known = order->start->subject;
+	enum da_err err = verify(order, identity, &claims, reason);
+
+	if (err != DA_OK)
+		return err;
+	if (known[0] != '\0' && strcmp(identity->subject, known) != 0) {
+		da_diag_set(reason, "ID token: about another person");
+		return DA_E_TOKEN;
+	}
+	identity->evidence |= DA_EVIDENCE_ID_TOKEN;
+	da_assurance_take(claims, identity);
+	return da_claims_take(claims, wanted, state, identity, reason);
+}
+
+/* Whether userinfo has to be asked. A check that was ordered and cannot be made
+ * is a failure; a description may do without. */
+static bool
+is_userinfo_due(const struct da_identify *order,
+    const struct da_claims_wanted *wanted, const struct da_claims_state *state)
+{
+	if (order->start->task == DA_TASK_REFRESH)
+		return order->start->ask_userinfo != 0;
+	return da_claims_lack(wanted, state) &&
+	    order->documents->endpoints.userinfo[0] != '\0';
 }
 
 enum da_err
 da_identify(const struct da_identify *order, struct da_wire_identity *identity,
     struct da_diag *reason)
 {
-	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
+	const struct da_wire_start *start = order->start;
 	struct da_claims_wanted wanted = {
-	    .username_claim = order->start->username_claim,
-	    .groups_claim = order->start->groups_claim,
-	    .other_claims = order->start->other_claims,
-	    .need_groups = order->start->need_groups != 0,
+	    .username_claim = start->username_claim,
+	    .groups_claim = start->groups_claim,
+	    .other_claims = start->other_claims,
+	    .need_groups = start->need_groups != 0,
 	};
 	struct da_claims_state state = {0};
-	enum da_err err = verify(order, identity, &claims, reason);
+	enum da_err err = da_text_copy(
+	    start->issuer, identity->issuer, sizeof(identity->issuer));
 
 	if (err == DA_OK)
-		err = da_text_copy(order->start->issuer, identity->issuer,
-		    sizeof(identity->issuer));
-	/* Checked by the verification: a date or absent. */
-	if (err == DA_OK &&
-	    da_json_get_int(claims, "auth_time", &identity->auth_time_s) !=
-		DA_OK)
-		identity->auth_time_s = 0;
-	if (err == DA_OK)
-		err = da_claims_take(claims, &wanted, &state, identity, reason);
-	if (err == DA_OK && da_claims_lack(&wanted, &state) &&
-	    order->documents->endpoints.userinfo[0] != '\0')
+		err = order->tokens->id_token.len > 0
+		    ? take_id_token(order, &wanted, &state, identity, reason)
+		    : da_text_copy(start->subject, identity->subject,
+			  sizeof(identity->subject));
+	if (err == DA_OK && is_userinfo_due(order, &wanted, &state))
 		err = ask_userinfo(order, &wanted, &state, identity, reason);
-	return err != DA_OK ? err : da_claims_finish(&state, reason);
+	if (err != DA_OK || start->task == DA_TASK_REFRESH)
+		return err;
+	return da_claims_finish(&state, reason);
 }

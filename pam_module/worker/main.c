@@ -3,8 +3,8 @@
  *
  * Started by devauth-broker as an unprivileged account of its own, with
  * everything taken away that could be taken before exec. It gets its orders
- * as one START message, locks itself in, runs one device flow, says one last
- * word and ends. It writes no file and keeps nothing.
+ * as one START message, locks itself in, does the one task it was given, says
+ * one last word and ends. It writes no file and keeps nothing.
  *
  *  1. Not a byte from the network is read before the sandbox is closed.
  *  2. It never goes on without the sandbox.
@@ -23,9 +23,9 @@
 #include "core/wire.h"
 #include "http/http.h"
 #include "provider/discovery.h"
-#include "worker/login.h"
 #include "worker/process.h"
 #include "worker/sandbox.h"
+#include "worker/task.h"
 
 /* The broker sends START in the moment it starts us. */
 #define START_TIMEOUT_MS 5000
@@ -97,7 +97,7 @@ prepare(const struct da_wire_start *start, struct da_http **ret,
 	    .timeout_ms = start->request_timeout_ms,
 	    .abort_fd = DA_WORKER_SOCKET,
 	};
-	enum da_err err = da_login_check(start, reason);
+	enum da_err err = da_task_check(start, reason);
 
 	da_buf_init(&ca, DA_HTTP_CA_MAX);
 	if (err == DA_OK)
@@ -126,17 +126,17 @@ serve(const struct da_wire_start *start, int64_t deadline_mono_ms)
 	if (err == DA_E_CANCELLED)
 		return EXIT_BROKER;
 	if (err != DA_OK)
-		return da_login_fail(broker, err, &reason) == DA_OK
+		return da_task_fail(broker, err, &reason) == DA_OK
 		    ? EXIT_SAID
 		    : EXIT_BROKER;
 	if (da_sandbox_enter(start->ca_file[0] == '\0') != DA_OK) {
 		/* Nothing hostile has been read yet: the administrator may
 		 * hear why. */
 		da_diag_set(&reason, "the kernel refuses the worker's sandbox");
-		DA_IGNORE(da_login_fail(broker, DA_E_SYS, &reason));
+		DA_IGNORE(da_task_fail(broker, DA_E_SYS, &reason));
 		return EXIT_SANDBOX;
 	}
-	err = da_login_run(broker, start, http, deadline_mono_ms);
+	err = da_task_run(broker, start, http, deadline_mono_ms);
 	return err == DA_OK ? EXIT_SAID : EXIT_BROKER;
 }
 

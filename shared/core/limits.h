@@ -38,6 +38,8 @@
 /* E-mail addresses: RFC 5321 4.5.3.1: 64 + 1 + 255. */
 #define DA_CLAIM_MAX 320
 #define DA_DISPLAY_NAME_MAX 256
+/* Scopes of an answer: some providers write each as an address. */
+#define DA_SCOPE_MAX 2048
 /* 300 groups make a 12 kB token; 1,000 groups of 128 bytes is the cap. */
 #define DA_GROUPS_MAX 1000
 #define DA_GROUP_MAX 128
@@ -56,8 +58,12 @@
 #define DA_JWKS_KEYS_MAX 64
 #define DA_SECRET_MAX 4096
 
-/* Framed messages between our processes: two cached documents and change. */
-#define DA_FRAME_MAX (600 * 1024)
+/* Lives of access tokens: minutes to a day; more is cut to a year. */
+#define DA_TOKEN_LIFE_MAX_S (366 * 86400)
+
+/* Framed messages between our processes: two cached documents, two tokens and
+ * change. */
+#define DA_FRAME_MAX (2 * DA_BODY_MAX + 2 * DA_TOKEN_MAX + 64 * 1024)
 /* A whole frame must arrive within this time once its first byte is there: the
  * peer is a process on this host that writes frames in one go. */
 #define DA_FRAME_TIMEOUT_MS 5000

@@ -81,6 +81,7 @@ static const struct field result_fields[] = {
 };
 
 static const struct field start_fields[] = {
+    NUMBER(KIND_U32, da_wire_start, task),
     ARRAY(KIND_ASCII, da_wire_start, issuer),
     ARRAY(KIND_ASCII, da_wire_start, client_id),
     NUMBER(KIND_U32, da_wire_start, client_auth),
@@ -99,6 +100,13 @@ static const struct field start_fields[] = {
     NUMBER(KIND_I64, da_wire_start, request_timeout_ms),
     NUMBER(KIND_I64, da_wire_start, deadline_ms),
     NUMBER(KIND_U32, da_wire_start, want_qr),
+    ARRAY(KIND_ASCII, da_wire_start, acr_values),
+    ARRAY(KIND_ASCII, da_wire_start, amr),
+    NUMBER(KIND_I64, da_wire_start, max_age_s),
+    ARRAY(KIND_ASCII, da_wire_start, subject),
+    NUMBER(KIND_U32, da_wire_start, ask_userinfo),
+    BLOB(KIND_BLOB, da_wire_start, access_token, DA_TOKEN_MAX),
+    BLOB(KIND_BLOB, da_wire_start, refresh_token, DA_TOKEN_MAX),
     BLOB(KIND_BLOB, da_wire_start, client_secret, DA_SECRET_MAX),
     BLOB(KIND_BLOB, da_wire_start, metadata, DA_BODY_MAX),
     BLOB(KIND_BLOB, da_wire_start, jwks, DA_BODY_MAX),
@@ -118,6 +126,14 @@ static const struct field device_fields[] = {
     BLOB(KIND_QR, da_wire_device, qr, DA_QR_MAX),
 };
 
+static const struct field tokens_fields[] = {
+    NUMBER(KIND_U32, da_wire_tokens, type),
+    NUMBER(KIND_I64, da_wire_tokens, expires_in_s),
+    ARRAY(KIND_ASCII, da_wire_tokens, scope),
+    BLOB(KIND_BLOB, da_wire_tokens, access_token, DA_TOKEN_MAX),
+    BLOB(KIND_BLOB, da_wire_tokens, refresh_token, DA_TOKEN_MAX),
+};
+
 static const struct field identity_fields[] = {
     ARRAY(KIND_ASCII, da_wire_identity, issuer),
     ARRAY(KIND_ASCII, da_wire_identity, subject),
@@ -125,9 +141,16 @@ static const struct field identity_fields[] = {
     ARRAY(KIND_UTF8, da_wire_identity, username),
     ARRAY(KIND_UTF8, da_wire_identity, name),
     ARRAY(KIND_UTF8, da_wire_identity, email),
+    NUMBER(KIND_U32, da_wire_identity, evidence),
+    ARRAY(KIND_ASCII, da_wire_identity, acr),
+    ARRAY(KIND_ASCII, da_wire_identity, amr),
     NUMBER(KIND_I64, da_wire_identity, auth_time_s),
     BLOB(KIND_BLOB, da_wire_identity, groups, DA_GROUPS_BYTES_MAX),
     BLOB(KIND_BLOB, da_wire_identity, claims, DA_CLAIMS_BYTES_MAX),
+};
+
+static const struct field revoked_fields[] = {
+    NUMBER(KIND_U32, da_wire_revoked, tokens),
 };
 
 static const struct field failed_fields[] = {
@@ -151,6 +174,8 @@ static const struct layout layouts[] = {
     LAYOUT(DA_WIRE_METADATA, da_wire_metadata, metadata_fields),
     LAYOUT(DA_WIRE_DEVICE, da_wire_device, device_fields),
     LAYOUT(DA_WIRE_IDENTITY, da_wire_identity, identity_fields),
+    LAYOUT(DA_WIRE_TOKENS, da_wire_tokens, tokens_fields),
+    LAYOUT(DA_WIRE_REVOKED, da_wire_revoked, revoked_fields),
     LAYOUT(DA_WIRE_FAILED, da_wire_failed, failed_fields),
 };
 

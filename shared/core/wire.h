@@ -33,7 +33,34 @@ enum da_wire_type {
 	DA_WIRE_DEVICE = 49,
 	DA_WIRE_IDENTITY = 50,
 	DA_WIRE_FAILED = 51,
+	DA_WIRE_TOKENS = 52,
+	DA_WIRE_REVOKED = 53,
 };
+
+/* What a worker is started for. */
+enum da_task {
+	DA_TASK_LOGIN = 1,  /* a device flow */
+	DA_TASK_REFRESH,    /* new tokens for a refresh token */
+	DA_TASK_REVOKE,     /* RFC 7009 */
+	DA_TASK_INTROSPECT, /* RFC 7662: is the token still good? */
+};
+
+/* The provider's endpoints that take credentials or tokens. */
+enum da_endpoint {
+	DA_ENDPOINT_DEVICE = 1,
+	DA_ENDPOINT_TOKEN,
+	DA_ENDPOINT_USERINFO,
+	DA_ENDPOINT_REVOCATION,
+	DA_ENDPOINT_INTROSPECTION,
+};
+
+/* Kinds of access tokens, as bits. */
+#define DA_TOKEN_BEARER 1u
+
+/* What an identity rests on. */
+#define DA_EVIDENCE_ID_TOKEN 1u
+#define DA_EVIDENCE_USERINFO 2u
+#define DA_EVIDENCE_INTROSPECTION 4u
 
 /* How the client proves itself at the provider (OpenID Connect Core 9). */
 enum da_client_auth {
@@ -105,6 +132,7 @@ struct da_wire_result {
 
 /* START: all that the worker may know. */
 struct da_wire_start {
+	uint32_t task; /* enum da_task */
 	char issuer[DA_ISSUER_MAX + 1];
 	char client_id[DA_CLAIM_MAX + 1];
 	uint32_t client_auth; /* enum da_client_auth */
@@ -124,6 +152,16 @@ struct da_wire_start {
 	int64_t request_timeout_ms;
 	int64_t deadline_ms; /* from now; the worker ends then at the latest */
 	uint32_t want_qr;
+	/* LOGIN: what is asked of the sign-in, and has to come back. */
+	char acr_values[DA_DIAG_MAX + 1]; /* one of these; "" = any */
+	char amr[DA_DIAG_MAX + 1];        /* all of these; "" = any */
+	int64_t max_age_s;                /* of the sign-in; -1 = any */
+	/* The other tasks: whose tokens these are, and what is known. */
+	char subject[DA_SUBJECT_MAX + 1];
+	uint32_t ask_userinfo; /* REFRESH, 1: as proof that the person is still
+				* there, and for the groups */
+	struct da_buf access_token;  /* REVOKE, INTROSPECT */
+	struct da_buf refresh_token; /* REFRESH, REVOKE, INTROSPECT */
 	struct da_buf client_secret;
 	struct da_buf metadata; /* cached discovery document, "" = fetch */
 	struct da_buf jwks;     /* cached key set, "" = fetch when needed */
@@ -145,7 +183,19 @@ struct da_wire_device {
 	struct da_buf qr;
 };
 
-/* IDENTITY: what a verified ID token (and userinfo) says. */
+/* TOKENS: what the provider gave, as soon as it is there: whatever becomes of
+ * the rest, a rotated refresh token must not be lost, and what is not kept has
+ * to be revoked. */
+struct da_wire_tokens {
+	uint32_t type;                /* one DA_TOKEN_* */
+	int64_t expires_in_s;         /* of the access token; -1 = not said */
+	char scope[DA_SCOPE_MAX + 1]; /* "" = as asked for */
+	struct da_buf access_token;
+	struct da_buf refresh_token; /* "" = none; REFRESH: the old one stays */
+};
+
+/* IDENTITY: what a verified ID token, userinfo or introspection says. After
+ * REFRESH and INTROSPECT what the evidence does not say is empty. */
 struct da_wire_identity {
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
@@ -153,12 +203,20 @@ struct da_wire_identity {
 	char username[DA_CLAIM_MAX + 1];       /* its raw value */
 	char name[DA_DISPLAY_NAME_MAX + 1];
 	char email[DA_CLAIM_MAX + 1];
-	int64_t auth_time_s;  /* 0 = not said */
-	struct da_buf groups; /* each terminated by NUL */
-	struct da_buf claims; /* those of other_claims: NAME=VALUE, NUL */
+	uint32_t evidence;          /* DA_EVIDENCE_* */
+	char acr[DA_CLAIM_MAX + 1]; /* "" = not said */
+	char amr[DA_DIAG_MAX + 1];  /* by spaces; "" = not said */
+	int64_t auth_time_s;        /* 0 = not said */
+	struct da_buf groups;       /* each terminated by NUL */
+	struct da_buf claims;       /* those of other_claims: NAME=VALUE, NUL */
 };
 
-/* FAILED: the worker's last word instead of IDENTITY. */
+/* REVOKED: the last word of REVOKE. */
+struct da_wire_revoked {
+	uint32_t tokens; /* how many the provider has taken back */
+};
+
+/* FAILED: the worker's last word when there is no better one. */
 struct da_wire_failed {
 	uint32_t code;                /* enum da_err */
 	char reason[DA_DIAG_MAX + 1]; /* a phrase of ours, for person and log */

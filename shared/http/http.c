@@ -248,6 +248,8 @@ set_request(CURL *easy, const struct exchange *exchange,
 	 * has taken effect: do not reuse in the last second. */
 	if (idle_s >= 0)
 		SET(CURLOPT_MAXAGE_CONN, idle_s > 2 ? (long)idle_s - 1 : 1L);
+	if (request->once)
+		SET(CURLOPT_FRESH_CONNECT, 1L);
 	if (request->form != NULL) {
 		SET(CURLOPT_POSTFIELDS, da_buf_text(request->form));
 		SET(CURLOPT_POSTFIELDSIZE_LARGE,

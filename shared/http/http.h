@@ -48,6 +48,8 @@ struct da_http_request {
 	const struct da_buf *form; /* body of a POST; NULL = GET */
 	const char *authorization; /* value of that header; NULL = none */
 	int64_t deadline_mono_ms;
+	bool once; /* never sent twice, not even when a reused connection turns
+		    * out to be dead: it may have taken effect */
 };
 
 struct da_http_answer {

@@ -1,5 +1,6 @@
 #include "provider/device.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -10,12 +11,19 @@
 
 enum da_err
 da_device_request_put(
-    struct da_buf *form, const char *scope, const char *device_name)
+    struct da_buf *form, const struct da_device_request *request)
 {
-	enum da_err err = da_form_put(form, "scope", scope);
+	char max_age[24] = "";
+	enum da_err err = da_form_put(form, "scope", request->scope);
 
-	return err != DA_OK ? err
-			    : da_form_put(form, "device_name", device_name);
+	if (request->max_age_s >= 0)
+		(void)snprintf(max_age, sizeof(max_age), "%lld",
+		    (long long)request->max_age_s); /* fits */
+	if (err == DA_OK)
+		err = da_form_put(form, "device_name", request->device_name);
+	if (err == DA_OK)
+		err = da_form_put(form, "acr_values", request->acr_values);
+	return err != DA_OK ? err : da_form_put(form, "max_age", max_age);
 }
 
 void

@@ -29,9 +29,16 @@ struct da_device_answer {
 	int64_t interval_s;                /* as announced; -1 = not said */
 };
 
-/* Appends scope and device_name, where there are any. */
-enum da_err da_device_request_put(struct da_buf *form, const char *scope,
-    const char *device_name) DA_MUST_CHECK;
+struct da_device_request {
+	const char *scope;
+	const char *device_name;
+	const char *acr_values; /* with max_age_s, as in OpenID Connect Core */
+	int64_t max_age_s;      /* 3.1.2.1; -1 = not asked */
+};
+
+/* Appends what there is. */
+enum da_err da_device_request_put(
+    struct da_buf *form, const struct da_device_request *request) DA_MUST_CHECK;
 
 /* Reads an answer. Release with da_device_answer_done().
  *

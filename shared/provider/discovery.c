@@ -114,18 +114,22 @@ take_endpoints(const struct da_json *document,
     const struct da_provider *provider, struct da_endpoints *ret,
     struct da_diag *reason)
 {
-	enum da_err err = take_endpoint(document, provider,
-	    "device_authorization_endpoint", ret->device, reason);
+	const struct {
+		const char *member;
+		char *ret;
+	} rows[] = {
+	    {"device_authorization_endpoint", ret->device},
+	    {"token_endpoint", ret->token},
+	    {"jwks_uri", ret->jwks},
+	    {"userinfo_endpoint", ret->userinfo},
+	    {"revocation_endpoint", ret->revocation},
+	    {"introspection_endpoint", ret->introspection},
+	};
+	enum da_err err = DA_OK;
 
-	if (err == DA_OK)
+	for (size_t i = 0; err == DA_OK && i < DA_ARRAY_LEN(rows); i++)
 		err = take_endpoint(
-		    document, provider, "token_endpoint", ret->token, reason);
-	if (err == DA_OK)
-		err = take_endpoint(
-		    document, provider, "jwks_uri", ret->jwks, reason);
-	if (err == DA_OK)
-		err = take_endpoint(document, provider, "userinfo_endpoint",
-		    ret->userinfo, reason);
+		    document, provider, rows[i].member, rows[i].ret, reason);
 	if (err != DA_OK)
 		return err;
 	if (ret->device[0] == '\0') {

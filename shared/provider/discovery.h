@@ -22,7 +22,9 @@ struct da_endpoints {
 	char device[DA_URI_MAX + 1];
 	char token[DA_URI_MAX + 1];
 	char jwks[DA_URI_MAX + 1];
-	char userinfo[DA_URI_MAX + 1]; /* "" = none */
+	char userinfo[DA_URI_MAX + 1];      /* "" = none, like the next two */
+	char revocation[DA_URI_MAX + 1];    /* RFC 7009 */
+	char introspection[DA_URI_MAX + 1]; /* RFC 7662 */
 };
 
 /* The two places where metadata may be found, in the order of asking. */

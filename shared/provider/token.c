@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/limits.h"
 #include "core/text.h"
+#include "core/wire.h"
 #include "http/form.h"
 #include "json/json.h"
 #include "provider/answer.h"
@@ -22,10 +22,21 @@ da_token_request_put(struct da_buf *form, const struct da_secret *device_code)
 				  (const char *)device_code->bytes);
 }
 
+enum da_err
+da_refresh_request_put(struct da_buf *form, const struct da_buf *refresh_token)
+{
+	enum da_err err = da_form_put(form, "grant_type", "refresh_token");
+
+	return err != DA_OK
+	    ? err
+	    : da_form_put(form, "refresh_token", da_buf_text(refresh_token));
+}
+
 void
 da_token_answer_done(struct da_token_answer *answer)
 {
 	da_secret_done(&answer->access_token);
+	da_secret_done(&answer->refresh_token);
 	da_secret_done(&answer->id_token);
 }
 
@@ -91,21 +102,28 @@ judge_error(const struct da_json *json, const char *error, long status,
 	return refused(err);
 }
 
-static bool
-is_bearer(const struct da_json *json)
+/* One of DA_TOKEN_*, 0 for what we do not know. */
+static uint32_t
+type_of(const struct da_json *json)
 {
-	static const char bearer[] = "bearer";
-	const char *type;
+	static const struct {
+		const char *name; /* lower case */
+		uint32_t type;
+	} known[] = {{"bearer", DA_TOKEN_BEARER}};
 
-	if (da_json_get_text(json, "token_type", sizeof(bearer) - 1, &type) !=
-		DA_OK ||
-	    strlen(type) != sizeof(bearer) - 1)
-		return false;
-	for (size_t i = 0; i < sizeof(bearer) - 1; i++) {
-		if (da_text_lower(type[i]) != bearer[i])
-			return false;
+	char lower[8];
+	const char *text;
+
+	if (da_json_get_text(json, "token_type", sizeof(lower) - 1, &text) !=
+	    DA_OK)
+		return 0;
+	for (size_t i = 0; i <= strlen(text); i++)
+		lower[i] = da_text_lower(text[i]);
+	for (size_t i = 0; i < DA_ARRAY_LEN(known); i++) {
+		if (strcmp(lower, known[i].name) == 0)
+			return known[i].type;
 	}
-	return true;
+	return 0;
 }
 
 /* Copies a token that has to fit into a header or a signature check: visible
@@ -125,38 +143,66 @@ take_token(
 	return da_secret_set(ret, text, strlen(text));
 }
 
-static struct da_device_event
-take_tokens(const struct da_json *json, struct da_token_answer *ret,
-    struct da_diag *reason)
+/* For us to know when to ask again; what makes no sense counts as not said. */
+static void
+take_terms(const struct da_json *json, struct da_token_answer *ret)
+{
+	const char *scope;
+
+	if (da_json_get_int_tolerant(json, "expires_in", &ret->expires_in_s) !=
+		DA_OK ||
+	    ret->expires_in_s < 0)
+		ret->expires_in_s = -1;
+	if (ret->expires_in_s > DA_TOKEN_LIFE_MAX_S)
+		ret->expires_in_s = DA_TOKEN_LIFE_MAX_S;
+	if (da_json_get_text(json, "scope", DA_SCOPE_MAX, &scope) == DA_OK &&
+	    da_text_is_printable(scope))
+		DA_IGNORE(da_text_copy(
+		    scope, ret->scope, sizeof(ret->scope))); /* fits */
+}
+
+static enum da_err
+refuse_token(
+    enum da_err err, enum da_err what, struct da_diag *reason, const char *why)
+{
+	if (err == DA_E_NOMEM)
+		return err;
+	da_diag_set(reason, "%s", why);
+	return what;
+}
+
+static enum da_err
+take_tokens(const struct da_json *json, uint32_t types, bool need_id_token,
+    struct da_token_answer *ret, struct da_diag *reason)
 {
 	enum da_err err;
 
-	if (!is_bearer(json)) {
-		da_diag_set(reason, "token_type is not Bearer");
-		return refused(DA_E_TOKEN);
-	}
+	ret->type = type_of(json);
+	if ((ret->type & types) == 0)
+		return refuse_token(
+		    DA_OK, DA_E_TOKEN, reason, "token_type is not Bearer");
+	take_terms(json, ret);
 	err = take_token(json, "access_token", &ret->access_token);
-	if (err == DA_E_NOMEM)
-		return refused(err);
-	if (err != DA_OK) {
-		da_diag_set(reason, "no usable access token");
-		return refused(DA_E_PROTOCOL);
-	}
+	if (err != DA_OK)
+		return refuse_token(
+		    err, DA_E_PROTOCOL, reason, "no usable access token");
+	err = take_token(json, "refresh_token", &ret->refresh_token);
+	if (err != DA_OK && err != DA_E_ABSENT)
+		return refuse_token(
+		    err, DA_E_PROTOCOL, reason, "no usable refresh token");
 	err = take_token(json, "id_token", &ret->id_token);
-	if (err == DA_E_NOMEM)
-		return refused(err);
-	if (err != DA_OK) {
-		da_diag_set(reason,
-		    err == DA_E_ABSENT ? "no ID token (is openid in the scope?)"
-				       : "no usable ID token");
-		return refused(DA_E_TOKEN);
-	}
-	return go_on(DA_DEVICE_TOKENS, -1);
+	if (err == DA_E_ABSENT && !need_id_token)
+		return DA_OK;
+	return err == DA_OK
+	    ? DA_OK
+	    : refuse_token(err, DA_E_TOKEN, reason,
+		  err == DA_E_ABSENT ? "no ID token (is openid in the scope?)"
+				     : "no usable ID token");
 }
 
 static struct da_device_event
 judge(long status, int64_t retry_after_s, const struct da_buf *body,
-    struct da_token_answer *ret, struct da_diag *reason)
+    uint32_t types, struct da_token_answer *ret, struct da_diag *reason)
 {
 	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
 	const char *error;
@@ -176,16 +222,62 @@ judge(long status, int64_t retry_after_s, const struct da_buf *body,
 		return refused(err);
 	if (status < 200 || status > 299 || !has_token(json))
 		return judge_status(status, retry_after_s, reason);
-	return take_tokens(json, ret, reason);
+	err = take_tokens(json, types, true, ret, reason);
+	return err == DA_OK ? go_on(DA_DEVICE_TOKENS, -1) : refused(err);
 }
 
 void
 da_token_answer_parse(long status, int64_t retry_after_s,
-    const struct da_buf *body, struct da_token_answer *ret,
+    const struct da_buf *body, uint32_t types, struct da_token_answer *ret,
     struct da_diag *reason)
 {
 	*ret = (struct da_token_answer){0};
-	ret->event = judge(status, retry_after_s, body, ret, reason);
+	ret->event = judge(status, retry_after_s, body, types, ret, reason);
 	if (ret->event.kind != DA_DEVICE_TOKENS)
 		da_token_answer_done(ret);
+}
+
+static enum da_err
+judge_refresh(long status, const struct da_buf *body, uint32_t types,
+    struct da_token_answer *ret, struct da_diag *reason)
+{
+	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
+	const char *error;
+	enum da_err status_err = da_answer_check_status(status, reason);
+	enum da_err err =
+	    da_answer_parse(body, &json, status_err == DA_OK ? reason : NULL);
+
+	if (err == DA_E_NOMEM)
+		return err;
+	if (err != DA_OK)
+		return status_err != DA_OK ? status_err : err;
+	err = da_answer_error(json, &error, reason);
+	if (err == DA_OK && has_token(json)) {
+		da_diag_set(reason, "an error and a token in one answer");
+		return DA_E_PROTOCOL;
+	}
+	if (err == DA_OK && strcmp(error, "invalid_grant") == 0) {
+		da_diag_set(reason, "the session is over there");
+		return DA_E_REJECTED;
+	}
+	if (err == DA_OK)
+		return da_answer_explain(error, reason);
+	if (err != DA_E_ABSENT)
+		return err;
+	return status_err != DA_OK
+	    ? status_err
+	    : take_tokens(json, types, false, ret, reason);
+}
+
+enum da_err
+da_refresh_answer_parse(long status, const struct da_buf *body, uint32_t types,
+    struct da_token_answer *ret, struct da_diag *reason)
+{
+	enum da_err err;
+
+	*ret = (struct da_token_answer){0};
+	err = judge_refresh(status, body, types, ret, reason);
+	if (err != DA_OK)
+		da_token_answer_done(ret);
+	return err;
 }

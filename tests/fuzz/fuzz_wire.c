@@ -19,7 +19,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		struct da_wire_start start;
 		struct da_wire_metadata metadata;
 		struct da_wire_device device;
+		struct da_wire_tokens tokens;
 		struct da_wire_identity identity;
+		struct da_wire_revoked revoked;
 		struct da_wire_failed failed;
 	} message;
 	struct da_buf body;

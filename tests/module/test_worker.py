@@ -26,6 +26,7 @@ import time
 import pytest
 
 from approve import Idp
+from idp.device import ACR_PASSWORD, ACR_SECOND_FACTOR
 from idp.idtoken import ID_TOKEN_VARIANTS
 from idp.jwks import JWKS_VARIANTS
 from idp.pki import TLS_MODES
@@ -36,7 +37,9 @@ import wire
 from worker import UID, Worker
 
 ALICE = "idp-7f3a90c2d1e84b56"
+PASSWORD, SECOND = ACR_PASSWORD, ACR_SECOND_FACTOR
 SECRETS = {"none": "", "basic": "s:e/c r%t+1", "post": "p&o=s t%2"}
+OFFLINE = "openid profile email groups offline_access"
 PROVIDERS = 4  # of one table
 # Words that only a provider's texts hold; no reason may repeat them.
 HOSTILE = re.compile(r"evil|elsewhere\.|script|password|[^ -~]", re.IGNORECASE)
@@ -73,7 +76,7 @@ def readable_ca(idp, public):
 def orders(idp, public, auth="none", **more):
     """The fields of START."""
     return {
-        "issuer": idp.issuer, "client_id": {
+        "task": wire.TASKS["login"], "max_age_s": -1, "issuer": idp.issuer, "client_id": {
             "none": "devauth-public"}.get(auth, f"devauth-{auth}"),
         "client_auth": wire.CLIENT_AUTH[auth], "client_secret": SECRETS[auth],
         "scope": "openid profile email groups",
@@ -128,6 +131,30 @@ class Row:
     counts: dict = dataclasses.field(default_factory=dict)
     identity: dict = dataclasses.field(default_factory=dict)
     excused: str = "$^"  # violations that are the point of the row
+    handed: bool = None  # whether tokens reach the broker; None: as it ends
+    tokens: dict = dataclasses.field(default_factory=dict)  # of TOKENS
+
+
+@dataclasses.dataclass
+class Later(Row):
+    """The same for what follows a login: the quirks begin after it."""
+
+    task: str = "refresh"
+    given: tuple = ()  # tokens; (): those that belong to the task
+    act: object = None  # with the control interface, before the task
+    shown: bool = False
+
+
+GIVEN = {"refresh": ["refresh_token"], "introspect": ["access_token"],
+         "revoke": ["access_token", "refresh_token"]}
+
+
+def follow_up(worker, task, given=()):
+    """What START says after the login of a worker."""
+    documents, tokens = worker.message("METADATA"), worker.message("TOKENS")
+    return {"task": wire.TASKS[task], "subject": ALICE,
+            "metadata": documents.metadata, "jwks": documents.jwks,
+            **{name: tokens.fields[name] for name in given or GIVEN[task]}}
 
 
 class Pool:
@@ -157,12 +184,25 @@ class Pool:
     def _play(self, idp, row):
         control = idp.control
         control.reset()
+        before, more = {}, {}
+        if isinstance(row, Later):
+            control.quirks(approve_immediately="alice")
+            with Worker(self.program, orders(
+                    idp, self.public, row.auth, scope=OFFLINE)) as worker:
+                assert worker.finish(30).name == "IDENTITY", worker.messages
+            more = follow_up(worker, row.task, row.given)
+            before = control.state()["counters"]
+            if row.act:
+                row.act(control)
         control.quirks(**({"approve_immediately": "alice"}
                           if row.approved else {}), **row.quirks)
         with Worker(self.program, orders(
-                idp, self.public, row.auth, **row.orders)) as worker:
+                idp, self.public, row.auth,
+                **{**more, **row.orders})) as worker:
             last = worker.finish(30)
             state = control.state()
+        for name, count in before.items():
+            state["counters"][name] -= count
         return self._judge(row, worker, last, state)
 
     @staticmethod
@@ -181,6 +221,16 @@ class Pool:
             wrong.append("code shown" if not row.shown else "no code shown")
         if last.name == "FAILED" and worker.message("METADATA"):
             wrong.append("METADATA of a failed login")
+        tokens = worker.message("TOKENS")
+        handed = (end == "IDENTITY" and getattr(
+            row, "task", "login") in ("login", "refresh")
+                  if row.handed is None else row.handed)
+        if row.handed is not None or end == "IDENTITY":
+            if (tokens is not None) != handed:
+                wrong.append("tokens" if tokens else "no tokens")
+        for field, value in row.tokens.items():
+            if tokens and tokens.fields.get(field) != value:
+                wrong.append(f"{field} is {tokens.fields.get(field)!r}")
         for field, value in row.identity.items():
             if last.fields.get(field) != value:
                 wrong.append(f"{field} is {last.fields.get(field)!r}")
@@ -527,6 +577,327 @@ def test_trusted_algorithms(pool):
     pool.check(rows)
 
 
+def test_step_up(pool):
+    """D12: what is asked of a sign-in has to come back."""
+    day = 86400
+    pool.check([
+        Row("nothing asked", {}, identity={"acr": PASSWORD, "amr": "pwd"}),
+        Row("acr", {}, orders={"acr_values": PASSWORD}),
+        Row("one of two", {}, orders={"acr_values": f"{SECOND} {PASSWORD}"}),
+        Row("acr weaker", {}, "weak", orders={"acr_values": SECOND}),
+        Row("acr 0", {"id_token": "acr_weak"}, "weak",
+            orders={"acr_values": PASSWORD}),
+        Row("acr missing", {"id_token": "acr_missing"}, "weak",
+            orders={"acr_values": PASSWORD}),
+        Row("acr longer", {"id_token_claims": {"acr": PASSWORD + "x"}},
+            "weak", orders={"acr_values": PASSWORD}),
+        Row("acr list", {"id_token_claims": {"acr": [PASSWORD]}}, "weak",
+            orders={"acr_values": PASSWORD}),
+        Row("amr", {}, orders={"amr": "pwd"}),
+        Row("amr a text", {"id_token": "amr_string"}, orders={"amr": "pwd"}),
+        Row("amr lacks one", {}, "weak", orders={"amr": "pwd otp"}),
+        Row("amr missing", {"id_token": "acr_missing"}, "weak",
+            orders={"amr": "pwd"}),
+        Row("fresh", {}, orders={"max_age_s": 0}),
+        Row("auth_time missing", {"id_token": "auth_time_missing"}, "weak",
+            orders={"max_age_s": 300}),
+        Row("auth_time old", {"id_token": "auth_time_old"}, "weak",
+            orders={"max_age_s": 300}),
+        Row("old enough to be weak, young enough", {
+            "id_token": "auth_time_old"}, orders={"max_age_s": 2 * day}),
+        Row("the right person", {}, orders={"subject": ALICE}),
+        Row("another person", {}, "token", handed=True,
+            orders={"subject": "idp-somebody-else"}),
+    ])
+
+
+def test_step_up_is_asked_for(start, idp):
+    worker = start(acr_values=f"{SECOND} {PASSWORD}", max_age_s=60)
+    worker.expect("DEVICE")
+    code = idp.control.wait_for_code()
+    assert code["acr_values"] == [SECOND, PASSWORD] and code["max_age"] == 60
+    idp.control.approve("alice", acr=SECOND, amr=["pwd", "otp"])
+    last = worker.finish()
+    assert (last.acr, last.amr) == (SECOND, "pwd otp")
+
+
+# -- after the login
+
+
+def answer(endpoint, **override):
+    return {"endpoint": {endpoint: override}}
+
+
+def error(endpoint, name, status=400, **more):
+    return answer(endpoint, status=status, body={"error": name}, **more)
+
+
+def good(endpoint, **members):
+    """A success with other members."""
+    return answer(endpoint, when="success", merge=members)
+
+
+def test_refresh(pool):
+    """RFC 6749 6, OpenID Connect Core 12.2, providers.md 6 and 11."""
+    one = {"token": 1, "userinfo": 0, "jwks": 0, "discovery": 0}
+    long = {"$repeat": ["A", 200000]}
+    kept = {"handed": True}
+    asked = {"ask_userinfo": 1}
+    pool.check([
+        Later("plain", {}, counts=one, tokens={
+            "type": 1, "expires_in_s": 300, "scope": OFFLINE},
+            identity={"subject": ALICE, "username": "alice", "amr": "pwd",
+                      "groups": b"staff\0operators\0",
+                      "evidence": wire.ID_TOKEN}),
+        Later("basic", {}, auth="basic", counts=one),
+        Later("post", {}, auth="post", counts=one),
+        Later("no rotation", {"refresh_keeps_token": True}, counts=one,
+              tokens={"refresh_token": b""}),
+        Later("no ID token", {"refresh_no_id_token": True}, counts=one,
+              identity={"subject": ALICE, "username": "", "evidence": 0}),
+        Later("no ID token, userinfo", {"refresh_no_id_token": True},
+              orders=asked, counts={"token": 1, "userinfo": 1},
+              identity={"username": "alice", "evidence": wire.USERINFO,
+                        "groups": b"staff\0operators\0"}),
+        Later("both", {}, orders=asked, counts={"userinfo": 1},
+              identity={"evidence": wire.ID_TOKEN | wire.USERINFO}),
+        Later("profile elsewhere, not asked", {"profile_at": "userinfo"},
+              counts=one, identity={"username": ""}),
+        Later("no userinfo", {"discovery": {"userinfo_endpoint": None}},
+              "provider", orders={"metadata": b"", **asked}, **kept),
+        Later("userinfo of another", {"userinfo": "sub_mismatch"}, "token",
+              orders=asked, **kept),
+        Later("userinfo of another, no ID token", {
+            "userinfo": "sub_mismatch", "refresh_no_id_token": True}, "token",
+              orders=asked, **kept),
+        Later("userinfo down", {"http_error": "userinfo"}, "unreachable",
+              orders=asked, **kept),
+        Later("disabled", {}, "rejected", counts=one, handed=False,
+              act=lambda control: control.disable("alice")),
+        Later("disabled, seen by userinfo only", {
+            "disabled_unnoticed": "refresh"}, "rejected", orders=asked,
+              act=lambda control: control.disable("alice"), **kept),
+        Later("unknown token", {}, "rejected", handed=False,
+              orders={"refresh_token": "rt-unknown"}, counts=one),
+        *(Later(f"invalid_grant {status}", error(
+            "token", "invalid_grant", status), "rejected", counts=one,
+                handed=False) for status in (200, 400, 401, 503)),
+        *(Later(name, error("token", name), "provider", handed=False)
+          for name in ("invalid_client", "invalid_scope", "nonsense",
+                       "use_dpop_nonce")),
+        *(Later(f"status {status}", answer(
+            "token", status=status, body="<h1>"), "unreachable", counts=one,
+                handed=False) for status in (408, 429, 500, 503)),
+        *(Later(f"body {body!r}", answer("token", body=body), "protocol",
+                handed=False) for body in ("", "{", "[]", "null", "\0")),
+        Later("hangs up", {"close_early": "token"}, "unreachable", counts=one,
+              handed=False),
+        Later("lost answer", {"lost_answer": "token"}, "unreachable",
+              counts=one, handed=False),
+        Later("stall", {"stall": "token"}, "unreachable", counts=one,
+              orders={"request_timeout_ms": 700}, handed=False),
+        # The metadata came over the same connection: it is not used again.
+        Later("dies at reuse", {"drop_reused": True}, orders={
+            "metadata": b""}, counts={"token": 1, "discovery": 1}),
+        Later("redirect", {"redirect": "token"}, "protocol", counts=one,
+              handed=False),
+        Later("error and token", good("token", error="invalid_grant"),
+              "protocol", handed=False),
+        Later("no access token", good("token", access_token=None), "protocol",
+              handed=False),
+        Later("nothing", good("token", access_token=None, id_token=None,
+                              refresh_token=None, token_type=None), "token",
+              handed=False),
+        *(Later(f"{name} {kind}", good("token", **{name: value}), end,
+                handed=False)
+          for name, end in (("access_token", "protocol"),
+                            ("refresh_token", "protocol"),
+                            ("id_token", "token"))
+          for kind, value in (("1 MiB", {"$repeat": ["A", 2 ** 20]}),
+                              ("200 kB", long), ("number", 7), ("empty", ""),
+                              ("line", "a\r\nb: c"), ("list", ["a"]))
+          if not (kind == "1 MiB" and name == "id_token")),
+        Later("id_token 1 MiB", good("token", id_token={
+            "$repeat": ["A", 2 ** 20]}), "protocol", handed=False),
+        *(Later(f"token_type {kind}", {"token_type": kind}, end, handed=False)
+          for kind, end in (("DPoP", "token"), ("mac", "token"),
+                            (None, "token"), (7, "token"),
+                            ("Bearer ", "token"), ("", "token"))),
+        Later("expires_in text", good("token", expires_in="60"),
+              tokens={"expires_in_s": 60}),
+        Later("expires_in null", {"access_expires_in": None},
+              tokens={"expires_in_s": -1}),
+        Later("expires_in negative", good("token", expires_in=-5),
+              tokens={"expires_in_s": -1}),
+        *(Later(f"id_token {name}", {"id_token": name}, "token", **kept)
+          for name in ("iss_wrong", "aud_wrong", "iat_old", "exp_past",
+                       "wrong_signature", "alg_none", "hs256_pem", "nonce",
+                       "stranger_key", "at_hash_wrong", "unknown_kid")),
+        Later("id_token of another", {"id_token_claims": {"sub": "idp-else"}},
+              "token", **kept),
+        Later("groups nested", {"groups": [["staff"]]}, "token", **kept),
+        Later("no keys to be had", {"http_error": "jwks"}, "unreachable",
+              orders={"jwks": b""}, **kept),
+        Later("keys asked for", {}, orders={"jwks": b""},
+              counts={"token": 1, "jwks": 1}),
+    ])
+
+
+def test_refresh_rotates(start, idp):
+    """Each refresh token once; the second use ends the session."""
+    worker = start(scope=OFFLINE)
+    log_in(worker, idp)
+    orders_ = follow_up(worker, "refresh")
+    first = orders_["refresh_token"]
+    for _ in range(2):
+        worker = start(**orders_)
+        assert worker.finish().name == "IDENTITY"
+        fresh = worker.message("TOKENS").refresh_token
+        assert fresh and fresh != orders_["refresh_token"]
+        orders_["refresh_token"] = fresh
+    assert [one.name for one in worker.messages] == ["TOKENS", "IDENTITY"]
+    grant = idp.control.state()["grants"][0]
+    assert grant["refreshes"] == 2 and not grant["reuse_detected"]
+    last = start(**{**orders_, "refresh_token": first}).finish()
+    assert wire.ERROR_NAMES[last.code] == "rejected"
+    last = start(**orders_).finish()
+    assert wire.ERROR_NAMES[last.code] == "rejected"
+
+
+def test_refresh_keeps_what_was_rotated(start, idp):
+    """The new token is with the broker before anything else is asked."""
+    worker = start(scope=OFFLINE)
+    log_in(worker, idp)
+    idp.control.quirks(stall="userinfo")
+    worker = start(ask_userinfo=1, **follow_up(worker, "refresh"))
+    assert worker.receive().name == "TOKENS"
+    assert_gone_soon(worker, worker.channel.close)
+
+
+def test_introspection(pool):
+    """RFC 7662 2.2: active, and what we know of it."""
+    one = {"introspect": 1, "token": 0, "userinfo": 0, "discovery": 0}
+
+    def row(name, quirks, end="IDENTITY", **more):
+        return Later(name, quirks, end, task="introspect", **more)
+
+    pool.check([
+        row("access token", {}, counts=one, identity={
+            "subject": ALICE, "username": "",
+            "evidence": wire.INTROSPECTION}),
+        row("refresh token", {}, given=("refresh_token",), counts=one),
+        row("basic", {}, auth="basic"), row("post", {}, auth="post"),
+        row("disabled", {}, "rejected", counts=one,
+            act=lambda control: control.disable("alice")),
+        row("unknown token", {}, "rejected",
+            orders={"access_token": "at-unknown"}),
+        *(row(f"active {value!r}", good("introspect", active=value),
+              "protocol") for value in ("true", 1, None, [True], {})),
+        row("inactive, and more", good("introspect", active=False),
+            "rejected"),
+        *(row(f"{name} {value!r}", good("introspect", **{name: value}),
+              "token")
+          for name, value in (
+              ("sub", "idp-somebody-else"), ("sub", ALICE.upper()),
+              ("sub", 5), ("iss", "https://elsewhere.example"),
+              ("client_id", "another"), ("exp", 1), ("exp", "later"),
+              ("exp", -1))),
+        row("only active", good(
+            "introspect", sub=None, iss=None, client_id=None, exp=None)),
+        row("error", error("introspect", "invalid_client", 401), "provider"),
+        row("error with 200", error("introspect", "invalid_token", 200),
+            "provider"),
+        *(row(f"status {status}", answer(
+            "introspect", status=status, body={"active": True}), end)
+          for status, end in ((401, "protocol"), (302, "protocol"),
+                              (500, "unreachable"), (503, "unreachable"))),
+        *(row(quirk, {quirk: "introspect"}, BROKEN[quirk],
+              orders={"request_timeout_ms": 700 if quirk in (
+                  "stall", "drip") else 4000}) for quirk in BROKEN),
+        row("none offered", {"discovery": {"introspection_endpoint": None}},
+            "provider", orders={"metadata": b""}, counts={"introspect": 0}),
+        row("elsewhere", {"discovery": {
+            "introspection_endpoint": "https://elsewhere.example/i"}},
+            "protocol", orders={"metadata": b""}),
+    ])
+
+
+def test_revocation(pool):
+    """RFC 7009 2.2, providers.md 12."""
+    two = {"revoke": 2, "token": 0, "discovery": 0}
+
+    def row(name, quirks, end="REVOKED", **more):
+        return Later(name, quirks, end, task="revoke", **more)
+
+    unsupported = error("revoke", "unsupported_token_type")
+    pool.check([
+        row("both", {}, counts=two, identity={"tokens": 2}),
+        row("basic", {}, auth="basic", counts=two),
+        row("post", {}, auth="post", counts=two),
+        row("access token only", {}, given=("access_token",),
+            counts={"revoke": 1}, identity={"tokens": 1}),
+        row("refresh token only", {}, given=("refresh_token",),
+            counts={"revoke": 1}, identity={"tokens": 1}),
+        row("unknown", {}, orders={
+            "access_token": "at-x", "refresh_token": "rt-x"}, counts=two),
+        row("said to be unknown", error("revoke", "invalid_token"),
+            counts=two),
+        row("unsupported", unsupported, "provider", counts=two),
+        row("access tokens unsupported", unsupported,
+            given=("access_token",)),
+        row("no client of theirs", error("revoke", "invalid_client", 401),
+            "provider", counts=two),
+        row("400 without a word", answer("revoke", status=400, body=""),
+            "protocol", counts=two),
+        row("503", answer("revoke", status=503, body=""), "unreachable",
+            counts={"revoke": 1}),
+        row("429", answer("revoke", status=429, body="later"), "unreachable",
+            counts={"revoke": 1}),
+        row("200 and an error", error("revoke", "server_error", 200),
+            "unreachable"),
+        row("204", answer("revoke", status=204, body="", after=True),
+            counts=two),
+        row("html", answer("revoke", body="<h1>Done", after=True),
+            counts=two),
+        row("hangs up", {"close_early": "revoke"}, "unreachable",
+            counts={"revoke": 1}),
+        row("redirect", {"redirect": "revoke"}, "protocol", counts=two),
+        row("endless", {"endless_body": "revoke"}, "protocol"),
+        row("none offered", {"discovery": {"revocation_endpoint": None}},
+            "provider", orders={"metadata": b""}, counts={"revoke": 0}),
+        row("elsewhere", {"discovery": {
+            "revocation_endpoint": "https://elsewhere.example/r"}},
+            "protocol", orders={"metadata": b""}, counts={"revoke": 0}),
+    ])
+
+
+def test_revocation_in_order(start, idp):
+    """The refresh token first, each with its hint; both are dead after it."""
+    worker = start(scope=OFFLINE)
+    log_in(worker, idp)
+    more = follow_up(worker, "revoke")
+    worker = start(**more)
+    assert worker.finish().name == "REVOKED"
+    assert [one["form"]["token_type_hint"]
+            for one in idp.control.requests("revoke")] == [
+                "refresh_token", "access_token"]
+    assert idp.control.state()["grants"][0]["ended_by"] == "revocation"
+    last = start(task=wire.TASKS["introspect"], subject=ALICE,
+                 access_token=more["access_token"]).finish()
+    assert wire.ERROR_NAMES[last.code] == "rejected"
+
+
+def test_revocation_keeps_to_its_budget(start, idp):
+    """A logout waits for the deadline, and no longer."""
+    worker = start(scope=OFFLINE)
+    log_in(worker, idp)
+    idp.control.quirks(stall="revoke")
+    begin = time.monotonic()
+    last = start(deadline_ms=2000, **follow_up(worker, "revoke")).finish()
+    assert wire.ERROR_NAMES[last.code] == "unreachable"
+    assert 1.8 < time.monotonic() - begin < 3
+
+
 # -- the happy path, in detail
 
 
@@ -542,11 +913,12 @@ def test_login(start, idp, auth):
     idp.control.approve("alice")
     last = worker.finish()
     assert [one.name for one in worker.messages] == [
-        "DEVICE", "METADATA", "IDENTITY"]
+        "DEVICE", "TOKENS", "METADATA", "IDENTITY"]
     assert last.fields == {
         "issuer": idp.issuer, "subject": ALICE,
         "username_claim": "preferred_username", "username": "alice",
         "name": "Alice Zoë Lindqvist", "email": "alice@example.com",
+        "evidence": wire.ID_TOKEN, "acr": PASSWORD, "amr": "pwd",
         "auth_time_s": last.auth_time_s, "groups": b"staff\0operators\0",
         "claims": b""}
     assert abs(last.auth_time_s - time.time()) < 60
@@ -896,6 +1268,14 @@ def test_started_by_hand(program):
     ({"client_id": ""}, "client_id"), ({"client_auth": 7}, "client_auth"),
     ({"client_auth": 1}, "client_auth"),
     ({"username_claim": ""}, "username_claim"),
+    ({"task": 0}, "task"), ({"task": 9}, "task"),
+    ({"task": 2, "subject": "x"}, "task"), ({"task": 3}, "task"),
+    ({"refresh_token": "x"}, "task"), ({"access_token": "x"}, "task"),
+    ({"task": 2, "refresh_token": "x"}, "task"),
+    ({"task": 2, "refresh_token": "x\ny", "subject": "x"}, "task"),
+    ({"task": 2, "refresh_token": b"x\0y", "subject": "x"}, "task"),
+    ({"task": 4, "subject": "x", "access_token": "x", "refresh_token": "x"},
+     "task"),
     ({"algorithms": 0}, "algorithms"), ({"algorithms": 32}, "algorithms"),
     ({"deadline_ms": 0}, "limit"), ({"deadline_ms": -1}, "limit"),
     ({"deadline_ms": 2 ** 62}, "limit"), ({"request_timeout_ms": 0}, "limit"),

@@ -35,14 +35,16 @@ MESSAGES = {
         ("rule", TEXT), ("provider", TEXT), ("reason", TEXT),
         ("grant", TEXT)]),
     "START": (32, [
-        ("issuer", TEXT), ("client_id", TEXT), ("client_auth", U32),
+        ("task", U32), ("issuer", TEXT), ("client_id", TEXT), ("client_auth", U32),
         ("secret_raw", U32), ("scope", TEXT), ("ca_file", TEXT),
         ("username_claim", TEXT), ("groups_claim", TEXT),
         ("other_claims", TEXT), ("need_groups", U32), ("device_name", TEXT),
         ("endpoint_hosts", TEXT), ("algorithms", U32),
         ("allow_loopback", U32), ("min_interval_s", I64),
         ("request_timeout_ms", I64), ("deadline_ms", I64), ("want_qr", U32),
-        ("client_secret", BLOB), ("metadata", BLOB), ("jwks", BLOB)]),
+        ("acr_values", TEXT), ("amr", TEXT), ("max_age_s", I64),
+        ("subject", TEXT), ("ask_userinfo", U32), ("access_token", BLOB),
+        ("refresh_token", BLOB), ("client_secret", BLOB), ("metadata", BLOB), ("jwks", BLOB)]),
     "METADATA": (48, [
         ("metadata", BLOB), ("metadata_max_age_s", I64), ("jwks", BLOB),
         ("jwks_max_age_s", I64)]),
@@ -52,8 +54,13 @@ MESSAGES = {
     "IDENTITY": (50, [
         ("issuer", TEXT), ("subject", TEXT), ("username_claim", TEXT),
         ("username", TEXT), ("name", TEXT), ("email", TEXT),
+        ("evidence", U32), ("acr", TEXT), ("amr", TEXT),
         ("auth_time_s", I64), ("groups", BLOB), ("claims", BLOB)]),
     "FAILED": (51, [("code", U32), ("reason", TEXT), ("hint", TEXT)]),
+    "TOKENS": (52, [
+        ("type", U32), ("expires_in_s", I64), ("scope", TEXT),
+        ("access_token", BLOB), ("refresh_token", BLOB)]),
+    "REVOKED": (53, [("tokens", U32)]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}
 
@@ -63,11 +70,15 @@ ERRORS = {
     "broker": 6, "worker": 7, "wire": 8, "closed": 9, "timeout": 10,
     "unreachable": 30, "protocol": 31, "provider": 32, "denied": 33,
     "expired": 34, "token": 35, "deadline": 36, "cancelled": 37,
+    "rejected": 38, "weak": 39,
     "wrong_person": 40, "not_allowed": 41, "pin": 42, "bad_name": 43,
 }
 ERROR_NAMES = {number: name for name, number in ERRORS.items()}
 
 ALGORITHMS = {"RS256": 1, "PS256": 2, "ES256": 4, "ES384": 8, "EdDSA": 16}
+TASKS = {"login": 1, "refresh": 2, "revoke": 3, "introspect": 4}
+TOKEN_TYPES = {"Bearer": 1}
+ID_TOKEN, USERINFO, INTROSPECTION = 1, 2, 4  # evidence
 CLIENT_AUTH = {"none": 0, "basic": 1, "post": 2}
 
 

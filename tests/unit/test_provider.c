@@ -14,11 +14,13 @@
 #include "core/text.h"
 #include "json/json.h"
 #include "provider/answer.h"
+#include "provider/assurance.h"
 #include "provider/claims.h"
 #include "provider/client_auth.h"
 #include "provider/device.h"
 #include "provider/discovery.h"
 #include "provider/token.h"
+#include "provider/token_status.h"
 
 #define ISSUER "https://login.example.com/realms/corp"
 #define ROOM (512 * 1024)
@@ -75,6 +77,8 @@ static const char *const good_metadata[][2] = {
     {"token_endpoint", "'https://login.example.com/t?tenant=1'"},
     {"jwks_uri", "'https://KEYS.example.net/jwks'"},
     {"userinfo_endpoint", "'https://login.example.com/me'"},
+    {"revocation_endpoint", "'https://login.example.com/revoke'"},
+    {"introspection_endpoint", "'https://keys.example.net/look'"},
     {"x_unknown", "[1, null, {'a': true}]"},
 };
 
@@ -104,9 +108,16 @@ test_discovery(void **state)
 	    found.token, "https://login.example.com/t?tenant=1");
 	assert_string_equal(found.jwks, "https://KEYS.example.net/jwks");
 	assert_string_equal(found.userinfo, "https://login.example.com/me");
+	assert_string_equal(
+	    found.revocation, "https://login.example.com/revoke");
+	assert_string_equal(
+	    found.introspection, "https://keys.example.net/look");
 	assert_int_equal(
 	    discover("userinfo_endpoint", NULL, &found, &reason), DA_OK);
 	assert_string_equal(found.userinfo, "");
+	assert_int_equal(
+	    discover("revocation_endpoint", NULL, &found, &reason), DA_OK);
+	assert_string_equal(found.revocation, "");
 }
 
 static void
@@ -145,6 +156,10 @@ test_discovery_refused(void **state)
 	    {"token_endpoint", "443", DA_E_PROTOCOL},
 	    {"jwks_uri", "'file:///etc/passwd'", DA_E_PROTOCOL},
 	    {"userinfo_endpoint", "'https://elsewhere.example/me'",
+		DA_E_PROTOCOL},
+	    {"revocation_endpoint", "'https://elsewhere.example/r'",
+		DA_E_PROTOCOL},
+	    {"introspection_endpoint", "'http://login.example.com/i'",
 		DA_E_PROTOCOL},
 	};
 	struct da_endpoints untouched = {.token = "kept"};
@@ -528,7 +543,8 @@ token(long status, int64_t retry_after_s, const char *text,
 	struct da_buf body = body_of(text);
 	struct da_token_answer answer;
 
-	da_token_answer_parse(status, retry_after_s, &body, &answer, reason);
+	da_token_answer_parse(
+	    status, retry_after_s, &body, DA_TOKEN_BEARER, &answer, reason);
 	da_buf_done(&body);
 	return answer;
 }
@@ -737,6 +753,291 @@ test_tokens_refused(void **state)
 	}
 }
 
+/* What else an answer may say, and what of it counts as not said. */
+static void
+test_token_terms(void **state)
+{
+	static const struct {
+		const char *members, *refresh_token, *scope;
+		int64_t expires_in_s;
+	} rows[] = {
+	    {"'x': 1", NULL, "", -1},
+	    {"'expires_in': 300, 'scope': 'openid x', 'refresh_token': 'rt'",
+		"rt", "openid x", 300},
+	    {"'expires_in': '300'", NULL, "", 300},
+	    {"'expires_in': -1, 'scope': 5", NULL, "", -1},
+	    {"'expires_in': 1e3, 'scope': 'a\\u0007b'", NULL, "", -1},
+	    {"'expires_in': 99999999999, 'refresh_token': null", NULL, "",
+		DA_TOKEN_LIFE_MAX_S},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_diag reason = {0};
+		struct da_token_answer answer;
+		char text[512];
+
+		(void)snprintf(text, sizeof(text),
+		    "{" TOKENS ", 'token_type': 'Bearer', %s}",
+		    rows[i].members);
+		answer = token(200, -1, text, &reason);
+		assert_int_equal(answer.event.kind, DA_DEVICE_TOKENS);
+		assert_int_equal(answer.type, DA_TOKEN_BEARER);
+		assert_int_equal(answer.expires_in_s, rows[i].expires_in_s);
+		assert_string_equal(answer.scope, rows[i].scope);
+		if (rows[i].refresh_token == NULL)
+			assert_int_equal(answer.refresh_token.len, 0);
+		else
+			assert_string_equal(
+			    (const char *)answer.refresh_token.bytes,
+			    rows[i].refresh_token);
+		da_token_answer_done(&answer);
+	}
+}
+
+static void
+test_refresh_answers(void **state)
+{
+#define FRESH "'access_token': 'at-2', 'token_type': 'bearer'"
+
+	static const struct {
+		long status;
+		const char *body;
+		enum da_err err;
+	} rows[] = {
+	    {200, "{" FRESH "}", DA_OK},
+	    {200, "{" FRESH ", 'refresh_token': 'rt-2'}", DA_OK},
+	    {200, "{" FRESH ", 'id_token': 'a.b.c'}", DA_OK},
+	    {200, "{" FRESH ", 'id_token': ' a.b.c'}", DA_E_TOKEN},
+	    {200, "{" FRESH ", 'refresh_token': ''}", DA_E_PROTOCOL},
+	    {200, "{" FRESH ", 'refresh_token': 5}", DA_E_PROTOCOL},
+	    {200, "{" FRESH ", 'refresh_token': 'a\\nb'}", DA_E_PROTOCOL},
+	    {200, "{'access_token': 'at-2', 'token_type': 'DPoP'}", DA_E_TOKEN},
+	    {200, "{'access_token': 'at-2'}", DA_E_TOKEN},
+	    {200, "{'token_type': 'Bearer', 'refresh_token': 'rt-2'}",
+		DA_E_PROTOCOL},
+	    {200, "{}", DA_E_TOKEN},
+	    {200, "", DA_E_PROTOCOL},
+	    {200, "[]", DA_E_PROTOCOL},
+	    {400, "{'error': 'invalid_grant'}", DA_E_REJECTED},
+	    {200, "{'error': 'invalid_grant'}", DA_E_REJECTED},
+	    {503, "{'error': 'invalid_grant'}", DA_E_REJECTED},
+	    {400, "{'error': 'invalid_grant', " FRESH "}", DA_E_PROTOCOL},
+	    {401, "{'error': 'invalid_client'}", DA_E_PROVIDER},
+	    {400, "{'error': 'invalid_scope'}", DA_E_PROVIDER},
+	    {400, "{'error': 'x'}", DA_E_PROVIDER},
+	    {400, "{'error': 5}", DA_E_PROTOCOL},
+	    {400, "{" FRESH "}", DA_E_PROTOCOL},
+	    {400, "", DA_E_PROTOCOL},
+	    {302, "", DA_E_PROTOCOL},
+	    {429, "slow down", DA_E_UNREACHABLE},
+	    {500, "<h1>", DA_E_UNREACHABLE},
+	    {503, "{'error': 'temporarily_unavailable'}", DA_E_UNREACHABLE},
+	    {500, "{" FRESH "}", DA_E_UNREACHABLE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_buf body = body_of(rows[i].body);
+		struct da_diag reason = {0};
+		struct da_token_answer answer;
+
+		assert_int_equal(da_refresh_answer_parse(rows[i].status, &body,
+				     DA_TOKEN_BEARER, &answer, &reason),
+		    rows[i].err);
+		if (rows[i].err == DA_OK) {
+			assert_string_equal(
+			    (const char *)answer.access_token.bytes, "at-2");
+		} else {
+			assert_null(answer.access_token.bytes);
+			assert_null(answer.refresh_token.bytes);
+			assert_string_not_equal(reason.text, "");
+		}
+		da_token_answer_done(&answer);
+		da_buf_done(&body);
+	}
+}
+
+/* ---- revocation and introspection ---- */
+
+static void
+test_revocation_answers(void **state)
+{
+	static const struct {
+		long status;
+		const char *body;
+		enum da_err access, refresh;
+	} rows[] = {
+	    {200, "", DA_OK, DA_OK},
+	    {204, "", DA_OK, DA_OK},
+	    {200, "whatever", DA_OK, DA_OK},
+	    {200, "{'x': 1}", DA_OK, DA_OK},
+	    {200, "{'error': 'invalid_client'}", DA_E_PROVIDER, DA_E_PROVIDER},
+	    {400, "{'error': 'invalid_token'}", DA_OK, DA_OK},
+	    {400, "{'error': 'unsupported_token_type'}", DA_OK, DA_E_PROVIDER},
+	    {401, "{'error': 'invalid_client'}", DA_E_PROVIDER, DA_E_PROVIDER},
+	    {400, "", DA_E_PROTOCOL, DA_E_PROTOCOL},
+	    {404, "<h1>", DA_E_PROTOCOL, DA_E_PROTOCOL},
+	    {302, "", DA_E_PROTOCOL, DA_E_PROTOCOL},
+	    {503, "", DA_E_UNREACHABLE, DA_E_UNREACHABLE},
+	    {429, "later", DA_E_UNREACHABLE, DA_E_UNREACHABLE},
+	    {503, "{'error': 'temporarily_unavailable'}", DA_E_UNREACHABLE,
+		DA_E_UNREACHABLE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_buf body = body_of(rows[i].body);
+		struct da_diag reason = {0};
+
+		assert_int_equal(da_revocation_answer_check(rows[i].status,
+				     &body, DA_TOKEN_ACCESS, &reason),
+		    rows[i].access);
+		assert_int_equal(da_revocation_answer_check(rows[i].status,
+				     &body, DA_TOKEN_REFRESH, &reason),
+		    rows[i].refresh);
+		da_buf_done(&body);
+	}
+}
+
+static void
+test_introspection_answers(void **state)
+{
+	static const struct {
+		long status;
+		const char *body;
+		enum da_err err;
+	} rows[] = {
+	    {200, "{'active': true}", DA_OK},
+	    {200,
+		"{'active': true, 'sub': 'me', 'client_id': 'us', 'exp': "
+		"1000, 'iss': '" ISSUER "'}",
+		DA_OK},
+	    {200, "{'active': false}", DA_E_REJECTED},
+	    {200, "{'active': false, 'sub': 'other'}", DA_E_REJECTED},
+	    {200, "{'active': 'true'}", DA_E_PROTOCOL},
+	    {200, "{'active': 1}", DA_E_PROTOCOL},
+	    {200, "{'active': null}", DA_E_PROTOCOL},
+	    {200, "{'sub': 'me'}", DA_E_PROTOCOL},
+	    {200, "[true]", DA_E_PROTOCOL},
+	    {200, "", DA_E_PROTOCOL},
+	    {200, "{'active': true, 'active': false}", DA_E_PROTOCOL},
+	    {200, "{'active': true, 'error': 'x'}", DA_E_PROVIDER},
+	    {200, "{'active': true, 'sub': 'ME'}", DA_E_TOKEN},
+	    {200, "{'active': true, 'sub': ['me']}", DA_E_TOKEN},
+	    {200, "{'active': true, 'client_id': 'other'}", DA_E_TOKEN},
+	    {200, "{'active': true, 'iss': '" ISSUER "/'}", DA_E_TOKEN},
+	    {200, "{'active': true, 'exp': 400}", DA_E_TOKEN},
+	    {200, "{'active': true, 'exp': '1000'}", DA_E_TOKEN},
+	    {401, "{'error': 'invalid_client'}", DA_E_PROVIDER},
+	    {401, "{'active': true}", DA_E_PROTOCOL},
+	    {503, "{'active': true}", DA_E_UNREACHABLE},
+	};
+	const struct da_introspection_expect expect = {
+	    .issuer = ISSUER,
+	    .client_id = "us",
+	    .subject = "me",
+	    .kind = DA_TOKEN_ACCESS,
+	    .now_s = 500,
+	    .leeway_s = 60,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_buf body = body_of(rows[i].body);
+		struct da_diag reason = {0};
+
+		assert_int_equal(da_introspection_answer_check(
+				     rows[i].status, &body, &expect, &reason),
+		    rows[i].err);
+		if (rows[i].err != DA_OK)
+			assert_string_not_equal(reason.text, "");
+		da_buf_done(&body);
+	}
+}
+
+/* ---- how good a sign-in was ---- */
+
+static void
+test_assurance(void **state)
+{
+	static const struct {
+		const char *claims, *acr_values, *amr;
+		int64_t max_age_s;
+		enum da_err err;
+		const char *acr_said, *amr_said;
+	} rows[] = {
+	    {"{}", "", "", -1, DA_OK, "", ""},
+	    {"{'acr': 'gold', 'amr': ['pwd', 'otp'], 'auth_time': 900}",
+		"silver gold", "otp", 40, DA_OK, "gold", "pwd otp"},
+	    {"{'amr': 'pwd'}", "", "pwd", -1, DA_OK, "", "pwd"},
+	    {"{'amr': ['x y', 5, '', 'a\\nb', 'hwk']}", "", "hwk", -1, DA_OK,
+		"", "hwk"},
+	    {"{}", "gold", "", -1, DA_E_WEAK, "", ""},
+	    {"{'acr': ''}", "gold", "", -1, DA_E_WEAK, "", ""},
+	    {"{'acr': 'gol'}", "gold", "", -1, DA_E_WEAK, "gol", ""},
+	    {"{'acr': 'golden'}", "gold", "", -1, DA_E_WEAK, "golden", ""},
+	    {"{'acr': 'silver gold'}", "silver gold", "", -1, DA_E_WEAK, "",
+		""},
+	    {"{'acr': ['gold']}", "gold", "", -1, DA_E_WEAK, "", ""},
+	    {"{'acr': 'GOLD'}", "gold", "", -1, DA_E_WEAK, "GOLD", ""},
+	    {"{}", "", "otp", -1, DA_E_WEAK, "", ""},
+	    {"{'amr': ['pwd']}", "", "pwd otp", -1, DA_E_WEAK, "", "pwd"},
+	    {"{'amr': ['pwd otp']}", "", "pwd otp", -1, DA_E_WEAK, "", ""},
+	    {"{'amr': {'otp': true}}", "", "otp", -1, DA_E_WEAK, "", ""},
+	    {"{}", "", "", 0, DA_E_WEAK, "", ""},
+	    {"{'auth_time': 'now'}", "", "", 0, DA_E_WEAK, "", ""},
+	    {"{'auth_time': 940}", "", "", 0, DA_OK, "", ""},
+	    {"{'auth_time': 939}", "", "", 0, DA_E_WEAK, "", ""},
+	    {"{'auth_time': 839}", "", "", 100, DA_E_WEAK, "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		const struct da_assurance_wanted wanted = {rows[i].acr_values,
+		    rows[i].amr, rows[i].max_age_s, 1000, 60};
+		struct da_buf body = body_of(rows[i].claims);
+		struct da_wire_identity identity = {0};
+		struct da_diag reason = {0};
+		struct da_json *claims;
+
+		assert_int_equal(
+		    da_json_parse(body.bytes, body.len, &claims, NULL), DA_OK);
+		da_assurance_take(claims, &identity);
+		assert_string_equal(identity.acr, rows[i].acr_said);
+		assert_string_equal(identity.amr, rows[i].amr_said);
+		assert_int_equal(
+		    da_assurance_check(&wanted, &identity, &reason),
+		    rows[i].err);
+		da_json_free(claims);
+		da_buf_done(&body);
+	}
+}
+
+/* More methods than there is room for: no half a word. */
+static void
+test_assurance_many_methods(void **state)
+{
+	struct da_wire_identity identity = {0};
+	struct da_json *claims;
+	struct da_buf body;
+
+	(void)state;
+	da_buf_init(&body, ROOM);
+	assert_int_equal(da_buf_put_text(&body, "{\"amr\":["), DA_OK);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(
+		    da_buf_put_text(&body, "\"methodical\","), DA_OK);
+	assert_int_equal(da_buf_put_text(&body, "\"methodical\"]}"), DA_OK);
+	assert_int_equal(
+	    da_json_parse(body.bytes, body.len, &claims, NULL), DA_OK);
+	da_assurance_take(claims, &identity);
+	assert_int_equal(strlen(identity.amr) % 11, 10);
+	assert_true(strlen(identity.amr) > DA_DIAG_MAX - 11);
+	da_json_free(claims);
+	da_buf_done(&body);
+}
+
 static void
 test_status_with_tokens_is_trouble_at_most(void **state)
 {
@@ -837,25 +1138,49 @@ static void
 test_requests(void **state)
 {
 	struct da_secret code = {0};
-	struct da_buf form;
+	struct da_buf form, token;
 
 	(void)state;
 	da_buf_init(&form, ROOM);
-	assert_int_equal(da_device_request_put(&form, "openid profile",
-			     "alice@web1 (sshd, from 203.0.113.7)"),
+	assert_int_equal(
+	    da_device_request_put(&form,
+		&(struct da_device_request){"openid profile",
+		    "alice@web1 (sshd, from 203.0.113.7)", "", -1}),
 	    DA_OK);
 	assert_string_equal(da_buf_text(&form),
 	    "scope=openid%20profile&device_name="
 	    "alice%40web1%20%28sshd%2C%20from%20203.0.113.7%29");
 	da_buf_clear(&form);
-	assert_int_equal(da_device_request_put(&form, "", ""), DA_OK);
+	assert_int_equal(da_device_request_put(&form,
+			     &(struct da_device_request){"", "", "", -1}),
+	    DA_OK);
 	assert_string_equal(da_buf_text(&form), "");
+	assert_int_equal(
+	    da_device_request_put(
+		&form, &(struct da_device_request){"", "", "urn:a b&c", 0}),
+	    DA_OK);
+	assert_string_equal(
+	    da_buf_text(&form), "acr_values=urn%3Aa%20b%26c&max_age=0");
+	da_buf_clear(&form);
 	assert_int_equal(da_secret_set(&code, "a&b=c\n", 6), DA_OK);
 	assert_int_equal(da_token_request_put(&form, &code), DA_OK);
 	assert_string_equal(da_buf_text(&form),
 	    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A"
 	    "device_code&device_code=a%26b%3Dc%0A");
 	da_secret_done(&code);
+	da_buf_clear(&form);
+	da_buf_init(&token, ROOM);
+	assert_int_equal(da_buf_put_text(&token, "rt&1"), DA_OK);
+	assert_int_equal(da_refresh_request_put(&form, &token), DA_OK);
+	assert_string_equal(da_buf_text(&form),
+	    "grant_type=refresh_token&refresh_token=rt%261");
+	da_buf_clear(&form);
+	assert_int_equal(
+	    da_token_status_request_put(&form, DA_TOKEN_REFRESH, &token),
+	    DA_OK);
+	assert_string_equal(
+	    da_buf_text(&form), "token=rt%261&token_type_hint=refresh_token");
+	da_buf_done(&token);
 	da_buf_done(&form);
 }
 
@@ -1298,6 +1623,12 @@ main(void)
 	    cmocka_unit_test(test_token_description),
 	    cmocka_unit_test(test_tokens),
 	    cmocka_unit_test(test_tokens_refused),
+	    cmocka_unit_test(test_token_terms),
+	    cmocka_unit_test(test_refresh_answers),
+	    cmocka_unit_test(test_revocation_answers),
+	    cmocka_unit_test(test_introspection_answers),
+	    cmocka_unit_test(test_assurance),
+	    cmocka_unit_test(test_assurance_many_methods),
 	    cmocka_unit_test(test_status_with_tokens_is_trouble_at_most),
 	    cmocka_unit_test(test_client_auth),
 	    cmocka_unit_test(test_client_auth_refused),

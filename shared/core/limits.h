@@ -61,6 +61,14 @@
 /* Lives of access tokens: minutes to a day; more is cut to a year. */
 #define DA_TOKEN_LIFE_MAX_S (366 * 86400)
 
+/* SHA-256 in base64url. */
+#define DA_THUMBPRINT_LEN 43
+#define DA_HASH_LEN 32
+/* DPoP nonces: 16-100 characters are seen. */
+#define DA_DPOP_NONCE_MAX 512
+/* What we sign: a nonce and two addresses at their longest, in base64url. */
+#define DA_JWT_MAX 4096
+
 /* Framed messages between our processes: two cached documents, two tokens and
  * change. */
 #define DA_FRAME_MAX (2 * DA_BODY_MAX + 2 * DA_TOKEN_MAX + 64 * 1024)

@@ -20,7 +20,7 @@ struct da_paths {
 	const char *cache_dir;    /* metadata of providers, 0700 */
 	const char *grants_dir;   /* 0700, on tmpfs */
 	const char *limits_file;  /* 0600, on tmpfs */
-	const char *keys_dir;     /* the host's secret, 0700 */
+	const char *keys_dir;     /* the host's secret and key, 0700 */
 	const char *tokens_dir;   /* sessions with their sealed tokens, 0700 */
 	const char *sessions_dir; /* what is true of them this boot; tmpfs */
 	const char *machine_id_file;

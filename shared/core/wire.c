@@ -100,10 +100,14 @@ static const struct field start_fields[] = {
     NUMBER(KIND_I64, da_wire_start, request_timeout_ms),
     NUMBER(KIND_I64, da_wire_start, deadline_ms),
     NUMBER(KIND_U32, da_wire_start, want_qr),
+    NUMBER(KIND_U32, da_wire_start, binding),
+    ARRAY(KIND_ASCII, da_wire_start, thumbprint),
+    ARRAY(KIND_ASCII, da_wire_start, dpop_nonce),
     ARRAY(KIND_ASCII, da_wire_start, acr_values),
     ARRAY(KIND_ASCII, da_wire_start, amr),
     NUMBER(KIND_I64, da_wire_start, max_age_s),
     ARRAY(KIND_ASCII, da_wire_start, subject),
+    NUMBER(KIND_U32, da_wire_start, bound),
     NUMBER(KIND_U32, da_wire_start, ask_userinfo),
     BLOB(KIND_BLOB, da_wire_start, access_token, DA_TOKEN_MAX),
     BLOB(KIND_BLOB, da_wire_start, refresh_token, DA_TOKEN_MAX),
@@ -119,6 +123,25 @@ static const struct field metadata_fields[] = {
     NUMBER(KIND_I64, da_wire_metadata, jwks_max_age_s),
 };
 
+static const struct field endpoints_fields[] = {
+    ARRAY(KIND_ASCII, da_wire_endpoints, device),
+    ARRAY(KIND_ASCII, da_wire_endpoints, token),
+    ARRAY(KIND_ASCII, da_wire_endpoints, userinfo),
+    ARRAY(KIND_ASCII, da_wire_endpoints, revocation),
+    ARRAY(KIND_ASCII, da_wire_endpoints, introspection),
+};
+
+static const struct field sign_fields[] = {
+    NUMBER(KIND_U32, da_wire_sign, what),
+    NUMBER(KIND_U32, da_wire_sign, endpoint),
+    ARRAY(KIND_ASCII, da_wire_sign, nonce),
+    BLOB(KIND_BLOB, da_wire_sign, hash, DA_HASH_LEN),
+};
+
+static const struct field signed_fields[] = {
+    BLOB(KIND_BLOB, da_wire_signed, jwt, DA_JWT_MAX),
+};
+
 static const struct field device_fields[] = {
     ARRAY(KIND_ASCII, da_wire_device, user_code),
     ARRAY(KIND_ASCII, da_wire_device, uri),
@@ -130,6 +153,7 @@ static const struct field tokens_fields[] = {
     NUMBER(KIND_U32, da_wire_tokens, type),
     NUMBER(KIND_I64, da_wire_tokens, expires_in_s),
     ARRAY(KIND_ASCII, da_wire_tokens, scope),
+    ARRAY(KIND_ASCII, da_wire_tokens, dpop_nonce),
     BLOB(KIND_BLOB, da_wire_tokens, access_token, DA_TOKEN_MAX),
     BLOB(KIND_BLOB, da_wire_tokens, refresh_token, DA_TOKEN_MAX),
 };
@@ -171,6 +195,9 @@ static const struct layout layouts[] = {
     LAYOUT(DA_WIRE_CODE, da_wire_code, code_fields),
     LAYOUT(DA_WIRE_RESULT, da_wire_result, result_fields),
     LAYOUT(DA_WIRE_START, da_wire_start, start_fields),
+    LAYOUT(DA_WIRE_SIGNED, da_wire_signed, signed_fields),
+    LAYOUT(DA_WIRE_ENDPOINTS, da_wire_endpoints, endpoints_fields),
+    LAYOUT(DA_WIRE_SIGN, da_wire_sign, sign_fields),
     LAYOUT(DA_WIRE_METADATA, da_wire_metadata, metadata_fields),
     LAYOUT(DA_WIRE_DEVICE, da_wire_device, device_fields),
     LAYOUT(DA_WIRE_IDENTITY, da_wire_identity, identity_fields),

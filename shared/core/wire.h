@@ -28,6 +28,7 @@ enum da_wire_type {
 	DA_WIRE_RESULT = 17,
 	/* broker -> worker */
 	DA_WIRE_START = 32,
+	DA_WIRE_SIGNED = 33,
 	/* worker -> broker */
 	DA_WIRE_METADATA = 48,
 	DA_WIRE_DEVICE = 49,
@@ -35,6 +36,8 @@ enum da_wire_type {
 	DA_WIRE_FAILED = 51,
 	DA_WIRE_TOKENS = 52,
 	DA_WIRE_REVOKED = 53,
+	DA_WIRE_ENDPOINTS = 54,
+	DA_WIRE_SIGN = 55,
 };
 
 /* What a worker is started for. */
@@ -56,6 +59,7 @@ enum da_endpoint {
 
 /* Kinds of access tokens, as bits. */
 #define DA_TOKEN_BEARER 1u
+#define DA_TOKEN_DPOP 2u
 
 /* What an identity rests on. */
 #define DA_EVIDENCE_ID_TOKEN 1u
@@ -67,6 +71,20 @@ enum da_client_auth {
 	DA_CLIENT_NONE,
 	DA_CLIENT_SECRET_BASIC,
 	DA_CLIENT_SECRET_POST,
+	DA_CLIENT_PRIVATE_KEY_JWT,
+};
+
+/* How tokens are tied to this host, the strictest last. */
+enum da_binding {
+	DA_BINDING_SEALED,       /* by our own file only: Bearer tokens */
+	DA_BINDING_PREFER_DPOP,  /* RFC 9449 where the provider offers it */
+	DA_BINDING_REQUIRE_DPOP, /* or nobody gets in */
+};
+
+/* What the broker signs for the worker. */
+enum da_sign {
+	DA_SIGN_PROOF = 1, /* RFC 9449 */
+	DA_SIGN_ASSERTION, /* RFC 7523 */
 };
 
 /* Flags of struct da_wire_request. */
@@ -152,12 +170,16 @@ struct da_wire_start {
 	int64_t request_timeout_ms;
 	int64_t deadline_ms; /* from now; the worker ends then at the latest */
 	uint32_t want_qr;
+	uint32_t binding;                       /* enum da_binding */
+	char thumbprint[DA_THUMBPRINT_LEN + 1]; /* of the host's key */
+	char dpop_nonce[DA_DPOP_NONCE_MAX + 1]; /* the last one; "" = none */
 	/* LOGIN: what is asked of the sign-in, and has to come back. */
 	char acr_values[DA_DIAG_MAX + 1]; /* one of these; "" = any */
 	char amr[DA_DIAG_MAX + 1];        /* all of these; "" = any */
 	int64_t max_age_s;                /* of the sign-in; -1 = any */
 	/* The other tasks: whose tokens these are, and what is known. */
 	char subject[DA_SUBJECT_MAX + 1];
+	uint32_t bound;        /* 1: to the host's key, and that has to stay */
 	uint32_t ask_userinfo; /* REFRESH, 1: as proof that the person is still
 				* there, and for the groups */
 	struct da_buf access_token;  /* REVOKE, INTROSPECT */
@@ -175,6 +197,29 @@ struct da_wire_metadata {
 	int64_t jwks_max_age_s;
 };
 
+/* ENDPOINTS: what the addresses of SIGN mean, ahead of the first; "" = there is
+ * none. */
+struct da_wire_endpoints {
+	char device[DA_URI_MAX + 1];
+	char token[DA_URI_MAX + 1];
+	char userinfo[DA_URI_MAX + 1];
+	char revocation[DA_URI_MAX + 1];
+	char introspection[DA_URI_MAX + 1];
+};
+
+/* SIGN: a request for one signature; SIGNED answers it. */
+struct da_wire_sign {
+	uint32_t what;                     /* enum da_sign */
+	uint32_t endpoint;                 /* enum da_endpoint */
+	char nonce[DA_DPOP_NONCE_MAX + 1]; /* of the server; "" = none */
+	struct da_buf hash; /* SHA-256 of the access token; "" = none */
+};
+
+/* SIGNED: the one message of the broker that may follow START. */
+struct da_wire_signed {
+	struct da_buf jwt; /* compact JWS */
+};
+
 /* DEVICE: RFC 8628 3.2, already reduced and clamped by the worker. */
 struct da_wire_device {
 	char user_code[DA_USER_CODE_MAX + 1];
@@ -190,6 +235,7 @@ struct da_wire_tokens {
 	uint32_t type;                /* one DA_TOKEN_* */
 	int64_t expires_in_s;         /* of the access token; -1 = not said */
 	char scope[DA_SCOPE_MAX + 1]; /* "" = as asked for */
+	char dpop_nonce[DA_DPOP_NONCE_MAX + 1]; /* for the next START */
 	struct da_buf access_token;
 	struct da_buf refresh_token; /* "" = none; REFRESH: the old one stays */
 };

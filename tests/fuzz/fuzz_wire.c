@@ -22,6 +22,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		struct da_wire_tokens tokens;
 		struct da_wire_identity identity;
 		struct da_wire_revoked revoked;
+		struct da_wire_endpoints endpoints;
+		struct da_wire_sign sign;
+		struct da_wire_signed signed_;
 		struct da_wire_failed failed;
 	} message;
 	struct da_buf body;

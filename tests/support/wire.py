@@ -42,9 +42,11 @@ MESSAGES = {
         ("endpoint_hosts", TEXT), ("algorithms", U32),
         ("allow_loopback", U32), ("min_interval_s", I64),
         ("request_timeout_ms", I64), ("deadline_ms", I64), ("want_qr", U32),
+        ("binding", U32), ("thumbprint", TEXT), ("dpop_nonce", TEXT),
         ("acr_values", TEXT), ("amr", TEXT), ("max_age_s", I64),
-        ("subject", TEXT), ("ask_userinfo", U32), ("access_token", BLOB),
+        ("subject", TEXT), ("bound", U32), ("ask_userinfo", U32), ("access_token", BLOB),
         ("refresh_token", BLOB), ("client_secret", BLOB), ("metadata", BLOB), ("jwks", BLOB)]),
+    "SIGNED": (33, [("jwt", BLOB)]),
     "METADATA": (48, [
         ("metadata", BLOB), ("metadata_max_age_s", I64), ("jwks", BLOB),
         ("jwks_max_age_s", I64)]),
@@ -59,8 +61,14 @@ MESSAGES = {
     "FAILED": (51, [("code", U32), ("reason", TEXT), ("hint", TEXT)]),
     "TOKENS": (52, [
         ("type", U32), ("expires_in_s", I64), ("scope", TEXT),
-        ("access_token", BLOB), ("refresh_token", BLOB)]),
+        ("dpop_nonce", TEXT), ("access_token", BLOB),
+        ("refresh_token", BLOB)]),
     "REVOKED": (53, [("tokens", U32)]),
+    "ENDPOINTS": (54, [
+        ("device", TEXT), ("token", TEXT), ("userinfo", TEXT),
+        ("revocation", TEXT), ("introspection", TEXT)]),
+    "SIGN": (55, [
+        ("what", U32), ("endpoint", U32), ("nonce", TEXT), ("hash", BLOB)]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}
 
@@ -77,9 +85,11 @@ ERROR_NAMES = {number: name for name, number in ERRORS.items()}
 
 ALGORITHMS = {"RS256": 1, "PS256": 2, "ES256": 4, "ES384": 8, "EdDSA": 16}
 TASKS = {"login": 1, "refresh": 2, "revoke": 3, "introspect": 4}
-TOKEN_TYPES = {"Bearer": 1}
+BINDINGS = {"sealed": 0, "prefer": 1, "require": 2}
+BEARER, DPOP = 1, 2  # token types
+PROOF, ASSERTION = 1, 2
 ID_TOKEN, USERINFO, INTROSPECTION = 1, 2, 4  # evidence
-CLIENT_AUTH = {"none": 0, "basic": 1, "post": 2}
+CLIENT_AUTH = {"none": 0, "basic": 1, "post": 2, "key": 3}
 
 
 class WireError(Exception):

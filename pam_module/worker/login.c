@@ -138,7 +138,7 @@ poll_once(struct da_errand *task, const struct da_device_answer *device,
 		    .kind = DA_DEVICE_REFUSED, .err = err};
 	} else {
 		da_token_answer_parse(answer.status, answer.retry_after_s,
-		    &answer.body, DA_TOKEN_BEARER, ret, &task->reason);
+		    &answer.body, task->requester.types, ret, &task->reason);
 	}
 	return DA_OK;
 }

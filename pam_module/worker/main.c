@@ -9,7 +9,7 @@
  *  1. Not a byte from the network is read before the sandbox is closed.
  *  2. It never goes on without the sandbox.
  *  3. It ends when the broker does, at its deadline, or at any byte that the
- *     broker sends after START.
+ *     broker sends after START, the signatures it asked for excepted.
  *
  * Exit status: 0 the last word was said, 2 wrong start, 3 the broker went or
  * broke the order, 4 no sandbox.

@@ -27,7 +27,7 @@ send_refresh(struct da_errand *task, struct da_token_answer *ret)
 	return err != DA_OK
 	    ? err
 	    : da_refresh_answer_parse(answer.status, &answer.body,
-		  DA_TOKEN_BEARER, ret, &task->reason);
+		  task->requester.types, ret, &task->reason);
 }
 
 enum da_err
@@ -67,6 +67,7 @@ da_renewal_introspect(struct da_errand *task, struct da_wire_identity *identity)
 	    .issuer = start->issuer,
 	    .client_id = start->client_id,
 	    .subject = start->subject,
+	    .thumbprint = start->bound != 0 ? start->thumbprint : "",
 	    .kind = start->refresh_token.len > 0 ? DA_TOKEN_REFRESH
 						 : DA_TOKEN_ACCESS,
 	    .now_s = da_clock_wall_s(),

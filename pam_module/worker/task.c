@@ -72,8 +72,9 @@ da_task_check(const struct da_wire_start *start, struct da_diag *reason)
 	    DA_OK)
 		da_diag_set(reason, "the issuer is not an https address");
 	else if (start->client_id[0] == '\0' ||
-	    start->client_auth > DA_CLIENT_SECRET_POST ||
-	    (start->client_auth != DA_CLIENT_NONE &&
+	    start->client_auth > DA_CLIENT_PRIVATE_KEY_JWT ||
+	    ((start->client_auth == DA_CLIENT_SECRET_BASIC ||
+		 start->client_auth == DA_CLIENT_SECRET_POST) &&
 		start->client_secret.len == 0))
 		da_diag_set(reason,
 		    "client_id, client_auth and client secret "
@@ -83,6 +84,10 @@ da_task_check(const struct da_wire_start *start, struct da_diag *reason)
 		da_diag_set(reason, "username_claim or algorithms is empty");
 	else if (!has_its_tokens(start))
 		da_diag_set(reason, "task and tokens do not fit together");
+	else if (start->binding > DA_BINDING_REQUIRE_DPOP ||
+	    ((start->binding != DA_BINDING_SEALED || start->bound != 0) &&
+		strlen(start->thumbprint) != DA_THUMBPRINT_LEN))
+		da_diag_set(reason, "binding and the host's key do not fit");
 	else if (start->request_timeout_ms <= 0 || start->deadline_ms <= 0 ||
 	    start->deadline_ms > DA_LOGIN_DEADLINE_MAX_S * 1000)
 		da_diag_set(reason, "a time limit out of range");
@@ -110,6 +115,9 @@ send_tokens(struct da_errand *task, const struct da_token_answer *tokens)
 	enum da_err err =
 	    da_text_copy(tokens->scope, message.scope, sizeof(message.scope));
 
+	if (err == DA_OK)
+		err = da_text_copy(task->requester.dpop_nonce,
+		    message.dpop_nonce, sizeof(message.dpop_nonce));
 	return err != DA_OK ? err : da_task_say(task, DA_WIRE_TOKENS, &message);
 }
 
@@ -124,8 +132,11 @@ da_task_take_tokens(struct da_errand *task,
 	    .requester = &task->requester,
 	    .asked_s = task->asked_s,
 	};
-	enum da_err err = send_tokens(task, tokens);
+	enum da_err err = da_token_check_binding(
+	    tokens, task->start->thumbprint, &task->reason);
 
+	if (err == DA_OK)
+		err = send_tokens(task, tokens);
 	return err != DA_OK ? err
 			    : da_identify(&order, identity, &task->reason);
 }
@@ -181,7 +192,8 @@ da_task_run(int broker, const struct da_wire_start *start, struct da_http *http,
 	    .broker = broker,
 	    .start = start,
 	    .provider = {start->issuer, start->endpoint_hosts},
-	    .requester = {.http = http,
+	    .requester = {.broker = broker,
+		.http = http,
 		.endpoints = &task.documents.endpoints,
 		.client = {start->client_id,
 		    (enum da_client_auth)start->client_auth,
@@ -193,6 +205,8 @@ da_task_run(int broker, const struct da_wire_start *start, struct da_http *http,
 	da_documents_init(&task.documents, http, &task.provider);
 	err = da_documents_load_metadata(
 	    &task.documents, &start->metadata, deadline_mono_ms, &task.reason);
+	if (err == DA_OK)
+		err = da_request_begin(&task.requester, start, &task.reason);
 	if (err == DA_OK)
 		err = start->task == DA_TASK_REVOKE ? revoke(&task)
 						    : identify(&task);

@@ -16,6 +16,7 @@ struct da_http_answer;
 struct da_http_headers {
 	size_t bytes;   /* of all header lines, interim answers included */
 	size_t lengths; /* Content-Length fields of this answer */
+	size_t nonces;  /* DPoP-Nonce fields */
 	int64_t idle_s; /* Keep-Alive: timeout=, -1 = not said */
 };
 

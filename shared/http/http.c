@@ -270,23 +270,35 @@ append(struct curl_slist **list, const char *text)
 	return DA_OK;
 }
 
+/* A header field whose value the caller has made; NULL = none. */
 static enum da_err
-make_fields(struct exchange *exchange, const char *authorization)
+append_field(struct exchange *exchange, const char *name, const char *value)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf line;
 	enum da_err err;
 
 	da_buf_init(&line, 2 * DA_TOKEN_MAX);
-	err = append(&exchange->fields, "Accept: application/json");
-	if (err == DA_OK)
-		err = append(&exchange->fields, "Expect:");
-	if (err != DA_OK || authorization == NULL)
-		return err;
-	if (!da_text_is_printable(authorization))
+	if (value == NULL)
+		return DA_OK;
+	if (!da_text_is_printable(value))
 		return DA_E_BUG;
-	err = da_buf_format(&line, "Authorization: %s", authorization);
+	err = da_buf_format(&line, "%s: %s", name, value);
 	return err != DA_OK ? err
 			    : append(&exchange->fields, da_buf_text(&line));
+}
+
+static enum da_err
+make_fields(struct exchange *exchange, const struct da_http_request *request)
+{
+	enum da_err err = append(&exchange->fields, "Accept: application/json");
+
+	if (err == DA_OK)
+		err = append(&exchange->fields, "Expect:");
+	if (err == DA_OK)
+		err = append_field(exchange, "DPoP", request->dpop);
+	return err != DA_OK
+	    ? err
+	    : append_field(exchange, "Authorization", request->authorization);
 }
 
 /* One of them may hold a secret. */
@@ -444,7 +456,7 @@ da_http_send(struct da_http *http, const struct da_http_request *request,
 		return DA_E_BUG;
 	err = make_resolve(&exchange, request->url, reason);
 	if (err == DA_OK)
-		err = make_fields(&exchange, request->authorization);
+		err = make_fields(&exchange, request);
 	if (err == DA_OK)
 		err = perform(&exchange, request, reason);
 	free_fields(exchange.fields);

@@ -25,6 +25,7 @@
 #include "core/buf.h"
 #include "core/diag.h"
 #include "core/err.h"
+#include "core/limits.h"
 
 /* An issuer and the further hosts of its endpoints. */
 #define DA_HTTP_HOSTS_MAX 16
@@ -47,6 +48,7 @@ struct da_http_request {
 	const char *url;           /* da_text_check_https() accepts it */
 	const struct da_buf *form; /* body of a POST; NULL = GET */
 	const char *authorization; /* value of that header; NULL = none */
+	const char *dpop;          /* the proof (RFC 9449); NULL = none */
 	int64_t deadline_mono_ms;
 	bool once; /* never sent twice, not even when a reused connection turns
 		    * out to be dead: it may have taken effect */
@@ -58,6 +60,8 @@ struct da_http_answer {
 	struct da_buf body;
 	int64_t max_age_s;     /* Cache-Control; -1 = not said */
 	int64_t retry_after_s; /* -1 = not said */
+	char dpop_nonce[DA_DPOP_NONCE_MAX + 1]; /* RFC 9449 8.1; "" = none that
+						 * could be used */
 	bool may_pass; /* after DA_E_UNREACHABLE: trying later makes sense */
 };
 

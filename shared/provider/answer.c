@@ -25,8 +25,8 @@ static const struct {
     {"invalid_request", DA_E_PROVIDER, "it does not accept the request"},
     {"invalid_token", DA_E_PROVIDER, "it does not accept its own token"},
     {"insufficient_scope", DA_E_PROVIDER, "its token opens nothing"},
-    {"use_dpop_nonce", DA_E_PROVIDER, "it wants DPoP proofs"},
-    {"invalid_dpop_proof", DA_E_PROVIDER, "it wants DPoP proofs"},
+    {"use_dpop_nonce", DA_E_PROVIDER, "it wants other DPoP proofs"},
+    {"invalid_dpop_proof", DA_E_PROVIDER, "it wants other DPoP proofs"},
     {"slow_down", DA_E_UNREACHABLE, "it limits the rate of requests"},
     {"server_error", DA_E_UNREACHABLE, "it reports an internal error"},
     {"temporarily_unavailable", DA_E_UNREACHABLE,
@@ -65,6 +65,17 @@ da_answer_error(
 		return err;
 	da_diag_set(reason, "an error in a form that is not that of OAuth");
 	return DA_E_PROTOCOL;
+}
+
+bool
+da_answer_is_error(const struct da_buf *body, const char *error)
+{
+	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
+	const char *found;
+
+	return da_answer_parse(body, &json, NULL) == DA_OK &&
+	    da_answer_error(json, &found, NULL) == DA_OK &&
+	    strcmp(found, error) == 0;
 }
 
 enum da_err

@@ -9,6 +9,8 @@
 #ifndef DA_PROVIDER_ANSWER_H
 #define DA_PROVIDER_ANSWER_H
 
+#include <stdbool.h>
+
 #include "core/attr.h"
 #include "core/buf.h"
 #include "core/diag.h"
@@ -25,6 +27,9 @@ enum da_err da_answer_parse(const struct da_buf *body, struct da_json **ret,
  */
 enum da_err da_answer_error(const struct da_json *answer, const char **ret,
     struct da_diag *reason) DA_MUST_CHECK;
+
+/* Whether the body is an answer with that error, whatever the status. */
+bool da_answer_is_error(const struct da_buf *body, const char *error);
 
 /* What an error means for a login: DA_E_DENIED, DA_E_EXPIRED, DA_E_PROVIDER,
  * or DA_E_UNREACHABLE for those that may pass. An unknown error is final. */

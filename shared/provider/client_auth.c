@@ -56,6 +56,20 @@ put_basic(const struct da_client *client, struct da_buf *authorization)
 	    : da_buf_put(authorization, encoded.bytes, encoded.len);
 }
 
+static enum da_err
+put_assertion(const struct da_buf *assertion, struct da_buf *form)
+{
+	enum da_err err;
+
+	if (assertion == NULL || assertion->len == 0)
+		return DA_E_CONFIG;
+	err = da_form_put(form, "client_assertion_type",
+	    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+	return err != DA_OK
+	    ? err
+	    : da_form_put(form, "client_assertion", da_buf_text(assertion));
+}
+
 enum da_err
 da_client_auth_put(const struct da_client *client, struct da_buf *form,
     struct da_buf *authorization)
@@ -64,6 +78,8 @@ da_client_auth_put(const struct da_client *client, struct da_buf *form,
 
 	if (err != DA_OK || client->auth == DA_CLIENT_NONE)
 		return err;
+	if (client->auth == DA_CLIENT_PRIVATE_KEY_JWT)
+		return put_assertion(client->assertion, form);
 	if (client->secret->len == 0 ||
 	    strlen(da_buf_text(client->secret)) != client->secret->len)
 		return DA_E_CONFIG;

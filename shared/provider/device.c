@@ -36,12 +36,7 @@ da_device_answer_done(struct da_device_answer *answer)
 bool
 da_device_refuses_secret(const struct da_buf *body)
 {
-	DA_CLEANUP(da_json_freep) struct da_json *json = NULL;
-	const char *error;
-
-	return da_answer_parse(body, &json, NULL) == DA_OK &&
-	    da_answer_error(json, &error, NULL) == DA_OK &&
-	    strcmp(error, "invalid_request") == 0;
+	return da_answer_is_error(body, "invalid_request");
 }
 
 static enum da_err

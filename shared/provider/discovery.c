@@ -109,6 +109,24 @@ take_endpoint(const struct da_json *document,
 	return da_text_copy(uri, ret, DA_URI_MAX + 1);
 }
 
+static enum da_dpop_offer
+take_dpop(const struct da_json *document)
+{
+	const struct da_json *list =
+	    da_json_member(document, "dpop_signing_alg_values_supported");
+	enum da_dpop_offer ret = DA_DPOP_NOT_SAID;
+	const char *name;
+
+	for (size_t i = 0; i < da_json_array_len(list); i++) {
+		if (da_json_text(da_json_array_at(list, i), DA_DIAG_MAX,
+			&name) == DA_OK &&
+		    strcmp(name, "ES256") == 0)
+			return DA_DPOP_OFFERED;
+		ret = DA_DPOP_OTHERWISE;
+	}
+	return ret;
+}
+
 static enum da_err
 take_endpoints(const struct da_json *document,
     const struct da_provider *provider, struct da_endpoints *ret,
@@ -165,6 +183,7 @@ da_discovery_parse(const struct da_buf *document,
 		return DA_E_PROTOCOL;
 	}
 	err = take_endpoints(json, provider, &endpoints, reason);
+	endpoints.dpop = take_dpop(json);
 	if (err == DA_OK)
 		*ret = endpoints;
 	return err;

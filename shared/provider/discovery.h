@@ -18,7 +18,16 @@ struct da_provider {
 	const char *endpoint_hosts; /* further hosts, by spaces */
 };
 
+/* RFC 9449 5.1: whether the provider takes proofs that are signed with ES256.
+ */
+enum da_dpop_offer {
+	DA_DPOP_NOT_SAID,
+	DA_DPOP_OFFERED,
+	DA_DPOP_OTHERWISE, /* with other algorithms only */
+};
+
 struct da_endpoints {
+	enum da_dpop_offer dpop;
 	char device[DA_URI_MAX + 1];
 	char token[DA_URI_MAX + 1];
 	char jwks[DA_URI_MAX + 1];

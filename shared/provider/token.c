@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "core/wire.h"
 #include "http/form.h"
+#include "jose/jose.h"
 #include "json/json.h"
 #include "provider/answer.h"
 
@@ -109,7 +110,7 @@ type_of(const struct da_json *json)
 	static const struct {
 		const char *name; /* lower case */
 		uint32_t type;
-	} known[] = {{"bearer", DA_TOKEN_BEARER}};
+	} known[] = {{"bearer", DA_TOKEN_BEARER}, {"dpop", DA_TOKEN_DPOP}};
 
 	char lower[8];
 	const char *text;
@@ -179,8 +180,10 @@ take_tokens(const struct da_json *json, uint32_t types, bool need_id_token,
 
 	ret->type = type_of(json);
 	if ((ret->type & types) == 0)
-		return refuse_token(
-		    DA_OK, DA_E_TOKEN, reason, "token_type is not Bearer");
+		return refuse_token(DA_OK, DA_E_TOKEN, reason,
+		    (types & DA_TOKEN_BEARER) == 0
+			? "token_type is not DPoP: the token is not bound"
+			: "token_type is not Bearer");
 	take_terms(json, ret);
 	err = take_token(json, "access_token", &ret->access_token);
 	if (err != DA_OK)
@@ -280,4 +283,29 @@ da_refresh_answer_parse(long status, const struct da_buf *body, uint32_t types,
 	if (err != DA_OK)
 		da_token_answer_done(ret);
 	return err;
+}
+
+enum da_err
+da_token_check_binding(const struct da_token_answer *answer,
+    const char *thumbprint, struct da_diag *reason)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf payload;
+	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
+	const char *dot = strchr((const char *)answer->access_token.bytes, '.');
+	const char *jkt;
+	enum da_err err;
+
+	da_buf_init(&payload, DA_TOKEN_MAX);
+	if (answer->type != DA_TOKEN_DPOP || dot == NULL ||
+	    da_jose_base64url_decode(
+		dot + 1, strcspn(dot + 1, "."), &payload) != DA_OK ||
+	    da_json_parse(payload.bytes, payload.len, &claims, NULL) != DA_OK)
+		return DA_OK;
+	err = da_json_get_text(
+	    da_json_member(claims, "cnf"), "jkt", DA_THUMBPRINT_LEN, &jkt);
+	if (err == DA_E_ABSENT ||
+	    (err == DA_OK && strcmp(jkt, thumbprint) == 0))
+		return DA_OK;
+	da_diag_set(reason, "the token is bound to another key");
+	return DA_E_TOKEN;
 }

@@ -52,6 +52,12 @@ enum da_err
 da_refresh_answer_parse(long status, const struct da_buf *body, uint32_t types,
     struct da_token_answer *ret, struct da_diag *reason) DA_MUST_CHECK;
 
+/* Whether a DPoP-bound access token is bound to our key (RFC 9449 6.1), as far
+ * as it can be read: DA_E_TOKEN when it names another (attack D16). It is not
+ * verified; it can only be refused by this. */
+enum da_err da_token_check_binding(const struct da_token_answer *answer,
+    const char *thumbprint, struct da_diag *reason) DA_MUST_CHECK;
+
 void da_token_answer_done(struct da_token_answer *answer);
 
 #endif

@@ -58,6 +58,23 @@ agrees(const struct da_json *json, const char *member, const char *expected)
 	    (err == DA_OK && strcmp(text, expected) == 0);
 }
 
+/* RFC 9449 6.2. An access token that was bound is so for ever; of refresh
+ * tokens providers need not tell. */
+static bool
+is_bound(
+    const struct da_json *json, const struct da_introspection_expect *expect)
+{
+	const char *jkt;
+	enum da_err err = da_json_get_text(
+	    da_json_member(json, "cnf"), "jkt", DA_THUMBPRINT_LEN, &jkt);
+
+	if (expect->thumbprint[0] == '\0')
+		return true;
+	if (err == DA_E_ABSENT)
+		return expect->kind == DA_TOKEN_REFRESH;
+	return err == DA_OK && strcmp(jkt, expect->thumbprint) == 0;
+}
+
 static enum da_err
 check_active(const struct da_json *json,
     const struct da_introspection_expect *expect, struct da_diag *reason)
@@ -71,6 +88,8 @@ check_active(const struct da_json *json,
 		return refuse(reason, "about another person");
 	if (!agrees(json, "client_id", expect->client_id))
 		return refuse(reason, "of another client");
+	if (!is_bound(json, expect))
+		return refuse(reason, "not bound to our key");
 	if (err != DA_E_ABSENT &&
 	    (err != DA_OK || exp_s <= expect->now_s - expect->leeway_s))
 		return refuse(reason, "active, and expired");

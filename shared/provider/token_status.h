@@ -36,6 +36,7 @@ struct da_introspection_expect {
 	const char *issuer;
 	const char *client_id;
 	const char *subject;
+	const char *thumbprint; /* of the key it is bound to; "" = none */
 	enum da_token_kind kind;
 	int64_t now_s;
 	int64_t leeway_s;

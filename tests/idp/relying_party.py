@@ -17,6 +17,11 @@ from urllib.parse import quote_plus, urlencode
 from jwcrypto import jwk, jws
 
 PUBLIC, BASIC, POST = "devauth-public", "devauth-basic", "devauth-post"
+KEY = "devauth-key"
+RFC7515_KEY = jwk.JWK(
+    kty="EC", crv="P-256", x="f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    y="x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    d="jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")
 BASIC_SECRET, POST_SECRET = "s:e/c r%t+1", "p&o=s t%2"
 DEVICE_NAME = "alice@web1 (sshd, from 203.0.113.7)"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -224,6 +229,20 @@ def basic(client_id, secret, encode=quote_plus):
     pair = f"{encode(client_id)}:{encode(secret)}"
     return {"Authorization": "Basic " + base64.b64encode(
         pair.encode()).decode()}
+
+
+def assertion(audience, key, claims=None, header=None):
+    """The form fields of private_key_jwt (RFC 7523 2.2 and 3)."""
+    now = int(time.time())
+    token = jws.JWS(json.dumps({
+        "iss": KEY, "sub": KEY, "aud": audience, "iat": now, "exp": now + 60,
+        "jti": secrets.token_urlsafe(16), **(claims or {})}))
+    token.add_signature(key, None, json.dumps({
+        "typ": "JWT", "alg": "ES256", "kid": key.thumbprint(),
+        **(header or {})}))
+    return {"client_assertion": token.serialize(compact=True),
+            "client_assertion_type":
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
 
 
 class Prover:

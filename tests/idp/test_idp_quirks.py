@@ -21,8 +21,8 @@ from idp.idtoken import ID_TOKEN_VARIANTS
 from idp.jwks import JWKS_VARIANTS
 from idp.pki import TLS_MODES
 from relying_party import (
-    BASIC, BASIC_SECRET, PUBLIC, Bad, Prover, b64, basic, claims_of,
-    header_of, verify)
+    BASIC, BASIC_SECRET, KEY, PUBLIC, RFC7515_KEY, Bad, Prover, assertion, b64,
+    basic, claims_of, header_of, verify)
 
 SHOWN = set()
 
@@ -524,6 +524,36 @@ def check_nonces(idp, api, control):
             assert (reply.status == 200) == (mode != "endless")
             assert (reply.headers["DPoP-Nonce"] == nonces[0]) == (
                 mode == "required")
+
+
+# -- quirks: client assertions
+
+@shows("assertion_audience")
+def test_client_assertions(idp, api, control):
+    control.quirks(approve_immediately="alice", interval=0)
+    address = idp.issuer + "/device_authorization"
+
+    def start(claims=None, key=RFC7515_KEY, **header):
+        return api.post("/device_authorization", {
+            "client_id": KEY, "scope": "openid",
+            **assertion(address, key, claims, header)})
+
+    assert start().status == 200
+    assert control.violations() == []
+    bad = [start({"aud": idp.issuer}), start({"iss": "another"}),
+           start({"sub": "another"}), start({"exp": int(time.time()) - 1}),
+           start({"exp": int(time.time()) + 3600}),
+           start({"iat": int(time.time()) - 3600}), start({"jti": "short"}),
+           start({"jti": "used-for-the-second-time"}, kid=None),
+           start({"extra": 1}), start(typ="dpop+jwt"),
+           start(key=jwk.JWK.generate(kty="EC", crv="P-256"))]
+    assert {reply.error for reply in bad} == {"invalid_client"}
+    once = {"jti": "used-for-the-second-time"}
+    assert [start(once).status for _ in range(2)] == [200, 401]
+    assert len(control.violations()) == len(bad) + 1
+    control.quirks(assertion_audience="issuer")
+    assert start({"aud": idp.issuer}).status == 200
+    assert start().error == "invalid_client"
 
 
 # -- quirks: ID token

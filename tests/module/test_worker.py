@@ -6,6 +6,7 @@ quirks: quirks in, last word out. Each family is one test, its rows run side by
 side on providers of their own.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -25,7 +26,10 @@ import time
 
 import pytest
 
+from jwcrypto import jwk
+
 from approve import Idp
+from idp.accounts import CLIENTS
 from idp.device import ACR_PASSWORD, ACR_SECOND_FACTOR
 from idp.idtoken import ID_TOKEN_VARIANTS
 from idp.jwks import JWKS_VARIANTS
@@ -34,11 +38,14 @@ from idp.quirks import (DISCOVERY_VARIANTS, ERROR_BODIES, ERROR_DESCRIPTIONS,
                         RAW_ANSWERS, USER_CODE_VARIANTS, USERINFO_VARIANTS,
                         VERIFICATION_URI_VARIANTS)
 import wire
-from worker import UID, Worker
+from worker import UID, Signer, Worker
 
 ALICE = "idp-7f3a90c2d1e84b56"
 PASSWORD, SECOND = ACR_PASSWORD, ACR_SECOND_FACTOR
-SECRETS = {"none": "", "basic": "s:e/c r%t+1", "post": "p&o=s t%2"}
+THUMBPRINT = jwk.JWK(**CLIENTS["devauth-key"]["jwk"]).thumbprint()
+KEY = jwk.JWK(d="jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
+              **CLIENTS["devauth-key"]["jwk"])
+SECRETS = {"none": "", "key": "", "basic": "s:e/c r%t+1", "post": "p&o=s t%2"}
 OFFLINE = "openid profile email groups offline_access"
 PROVIDERS = 4  # of one table
 # Words that only a provider's texts hold; no reason may repeat them.
@@ -65,6 +72,20 @@ def public():
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def sign(build, public):
+    """Starts signers: sign(the fields of START)."""
+    path = os.path.join(public, "key.pem")
+    with open(path, "wb") as file:
+        file.write(KEY.export_to_pem(private_key=True, password=None))
+
+    def run(start, flags="pa", **more):
+        return Signer(os.path.join(build, "tests/module/signer_driver"), path,
+                      start["issuer"], start["client_id"], flags,
+                      start.get("endpoint_hosts", ""), **more)
+    return run
+
+
 def readable_ca(idp, public):
     path = os.path.join(public, f"ca-{idp.pid}.pem")
     if not os.path.exists(path):
@@ -83,18 +104,23 @@ def orders(idp, public, auth="none", **more):
         "ca_file": readable_ca(idp, public),
         "username_claim": "preferred_username", "groups_claim": "groups",
         "other_claims": "",
+        "thumbprint": THUMBPRINT,
         "algorithms": 31, "allow_loopback": 1, "min_interval_s": 1,
         "request_timeout_ms": 5000, "deadline_ms": 15000, **more}
 
 
 @pytest.fixture
-def start(program, idp, public):
+def start(program, idp, public, sign):
     """Starts workers for the provider of the test; ends them after it."""
     with contextlib.ExitStack() as stack:
-        def run(auth="none", files=None, environment=None, **more):
+        def run(auth="none", files=None, environment=None, flags="pa", limit=99,
+                **more):
+            fields = orders(idp, public, auth, **more)
+            signed = fields.get("binding") or fields.get("bound") or (
+                auth == "key")
             return stack.enter_context(Worker(
-                program, orders(idp, public, auth, **more), files=files,
-                environment=environment))
+                program, fields, files=files, environment=environment,
+                signer=sign(fields, flags, limit=limit) if signed else None))
         yield run
 
 
@@ -133,6 +159,7 @@ class Row:
     excused: str = "$^"  # violations that are the point of the row
     handed: bool = None  # whether tokens reach the broker; None: as it ends
     tokens: dict = dataclasses.field(default_factory=dict)  # of TOKENS
+    flags: str = "pa"  # what the signer signs
 
 
 @dataclasses.dataclass
@@ -142,6 +169,8 @@ class Later(Row):
     task: str = "refresh"
     given: tuple = ()  # tokens; (): those that belong to the task
     act: object = None  # with the control interface, before the task
+    first: dict = dataclasses.field(default_factory=dict)  # of the login
+    bound: int = 0
     shown: bool = False
 
 
@@ -160,8 +189,9 @@ def follow_up(worker, task, given=()):
 class Pool:
     """Providers, each used by one login at a time."""
 
-    def __init__(self, folder, program, public):
+    def __init__(self, folder, program, public, sign):
         self.folder, self.program, self.public = folder, program, public
+        self.sign = sign
         self.free = queue.Queue()
         self.running = []
 
@@ -181,24 +211,29 @@ class Pool:
         finally:
             self.free.put(idp)
 
+    def run(self, idp, auth, flags="pa", **more):
+        fields = orders(idp, self.public, auth, **more)
+        signed = fields.get("binding") or fields.get("bound") or auth == "key"
+        return Worker(self.program, fields,
+                      signer=self.sign(fields, flags) if signed else None)
+
     def _play(self, idp, row):
         control = idp.control
         control.reset()
         before, more = {}, {}
         if isinstance(row, Later):
             control.quirks(approve_immediately="alice")
-            with Worker(self.program, orders(
-                    idp, self.public, row.auth, scope=OFFLINE)) as worker:
+            with self.run(idp, row.auth, scope=OFFLINE, **row.first) as worker:
                 assert worker.finish(30).name == "IDENTITY", worker.messages
             more = follow_up(worker, row.task, row.given)
+            more["bound"] = row.bound
             before = control.state()["counters"]
             if row.act:
                 row.act(control)
         control.quirks(**({"approve_immediately": "alice"}
                           if row.approved else {}), **row.quirks)
-        with Worker(self.program, orders(
-                idp, self.public, row.auth,
-                **{**more, **row.orders})) as worker:
+        with self.run(idp, row.auth, row.flags,
+                      **{**more, **row.orders}) as worker:
             last = worker.finish(30)
             state = control.state()
         for name, count in before.items():
@@ -255,8 +290,8 @@ class Pool:
 
 
 @pytest.fixture(scope="session")
-def pool(tmp_path_factory, program, public):
-    pool = Pool(str(tmp_path_factory.mktemp("idps")), program, public)
+def pool(tmp_path_factory, program, public, sign):
+    pool = Pool(str(tmp_path_factory.mktemp("idps")), program, public, sign)
     yield pool
     pool.stop()
 
@@ -898,6 +933,193 @@ def test_revocation_keeps_to_its_budget(start, idp):
     assert 1.8 < time.monotonic() - begin < 3
 
 
+# -- bound tokens
+
+
+REQUIRE, PREFER = {"binding": 2}, {"binding": 1}
+BOUND = {"tokens": {"type": wire.DPOP}}
+BEARER = {"tokens": {"type": wire.BEARER}}
+
+
+def jwt_bound_to(jkt):
+    """An access token that says whose it is, as far as we can read it."""
+    return "e30." + base64.urlsafe_b64encode(json.dumps(
+        {"cnf": {"jkt": jkt}}).encode()).rstrip(b"=").decode() + ".AAAA"
+
+
+def algorithms(*names):
+    return {"discovery": {"dpop_signing_alg_values_supported": list(names)}}
+
+
+NOT_SAID = {"discovery": {"dpop_signing_alg_values_supported": None}}
+
+
+def test_bound_logins(pool):
+    """RFC 9449 4 to 9, attacks D16 and H13, providers.md 13."""
+    elsewhere = {"profile_at": "userinfo"}
+    downgrade, no = {"dpop_downgrade": True}, {"handed": False}
+
+    def nonce(name, **more):
+        return {"dpop_nonce": name, **more}
+
+    pool.check([
+        Row("required", {}, orders=REQUIRE, **BOUND),
+        Row("preferred", {}, orders=PREFER, **BOUND),
+        Row("sealed", {}, **BEARER),
+        Row("required there", {"dpop_required": True}, orders=PREFER, **BOUND),
+        Row("required there, sealed here", {"dpop_required": True},
+            "provider", **no),
+        Row("every poll has one", {"pending_after_approval": 2,
+                                   "dpop_required": "invalid_grant"},
+            orders=REQUIRE, counts={"token": 3}, **BOUND),
+        Row("downgrade, required", downgrade, "token", orders=REQUIRE, **no),
+        Row("downgrade, preferred", downgrade, orders=PREFER, **BEARER),
+        Row("offered with others, required", algorithms("RS256"), "provider",
+            orders=REQUIRE, shown=False, counts={"device_authorization": 0}),
+        Row("offered with others, preferred", algorithms("RS256"),
+            orders=PREFER, **BEARER),
+        Row("not said, required", NOT_SAID, orders=REQUIRE, **BOUND),
+        Row("not said, preferred", NOT_SAID, orders=PREFER, **BEARER),
+        Row("any case", {"token_type": "dpop"}, orders=REQUIRE, **BOUND),
+        *(Row(f"token_type {kind!r}", {"token_type": kind}, "token",
+              orders=REQUIRE, **no)
+          for kind in ("Bearer", "DPoP ", "DPoPx", "mac", None, 7)),
+        Row("bound to another key", good(
+            "token", access_token=jwt_bound_to("x" * 43)), "token",
+            orders=REQUIRE, **no),
+        Row("bound to our key", good(
+            "token", access_token=jwt_bound_to(THUMBPRINT)), orders=REQUIRE,
+            **BOUND),
+        Row("ath at userinfo", elsewhere, orders=REQUIRE,
+            counts={"userinfo": 1}, **BOUND),
+        Row("nonce", nonce("required"), orders=REQUIRE, counts={"token": 2},
+            **BOUND),
+        Row("nonce kept", nonce("required", pending_after_approval=2),
+            orders=REQUIRE, counts={"token": 4}, **BOUND),
+        Row("nonce changes", nonce("rotate", pending_after_approval=2),
+            orders=REQUIRE, counts={"token": 4}, **BOUND),
+        Row("nonce at userinfo", nonce("rotate", **elsewhere), orders=REQUIRE,
+            counts={"token": 2, "userinfo": 1}, **BOUND),
+        Row("nonce absent", nonce("absent"), "protocol", orders=REQUIRE,
+            counts={"token": 1}, **no),
+        Row("nonce doubled", nonce("doubled"), "protocol", orders=REQUIRE,
+            counts={"token": 1}, **no),
+        Row("nonce huge", nonce("huge"), "protocol", orders=REQUIRE,
+            counts={"token": 1}, **no),
+        Row("nonce of 600", error("token", "use_dpop_nonce", headers={
+            "DPoP-Nonce": "n" * 600}), "protocol", orders=REQUIRE,
+            counts={"token": 1}, **no),
+        *(Row(f"nonce {text!r}", error("token", "use_dpop_nonce", headers={
+            "DPoP-Nonce": text}), "protocol", orders=REQUIRE,
+              counts={"token": 1}, **no)
+          for text in ('a"b', "a\\b", "a b", "a\tb", "", "\u00e9")),
+        # A line end ends the header; what stands behind it is another one.
+        Row("nonce with a line", nonce("crlf"), orders=REQUIRE,
+            counts={"token": 2}, **BOUND),
+        Row("nonce for ever", nonce("endless"), "provider", orders=REQUIRE,
+            counts={"token": 2}, **no),
+        Row("proof refused", error("token", "invalid_dpop_proof"), "provider",
+            orders=REQUIRE, counts={"token": 1}, **no),
+    ])
+
+
+def test_bound_sessions(pool):
+    """What was bound stays bound, whatever the configuration says by now."""
+    bound = {"first": REQUIRE, "bound": 1}
+
+    def look(name, quirks, end="IDENTITY", **more):
+        return Later(name, quirks, end, task="introspect", **bound, **more)
+
+    pool.check([
+        Later("refresh", {}, **bound, **BOUND),
+        Later("refresh, sealed by now", {}, first=PREFER, bound=1, **BOUND),
+        *(Later(f"downgrade, {name}", {"token_type": "Bearer"}, "token",
+                orders={"binding": number}, handed=False, **bound)
+          for name, number in wire.BINDINGS.items()),
+        Later("no proofs there any more", {**NOT_SAID}, orders={
+            "metadata": b""}, **bound, **BOUND),
+        Later("never bound, bound now", {}, first=PREFER, orders=PREFER,
+              **BOUND),
+        Later("nonce", {"dpop_nonce": "required"},
+              counts={"token": 2}, **bound, **BOUND),
+        Later("nonce known", {"dpop_nonce": "required"}, orders={
+            "dpop_nonce": "stale"}, counts={"token": 2}, **bound, **BOUND),
+        Later("nonce absent", {"dpop_nonce": "absent"}, "protocol",
+              counts={"token": 1}, handed=False, **bound),
+        Later("nonce for ever", {"dpop_nonce": "endless"}, "provider",
+              counts={"token": 2}, handed=False, **bound),
+        Later("userinfo", {}, orders={"ask_userinfo": 1},
+              counts={"token": 1, "userinfo": 1}, **bound, **BOUND),
+        look("introspection", {}),
+        look("of the refresh token", {}, given=("refresh_token",)),
+        look("unbound", good("introspect", cnf=None), "token"),
+        look("bound to another", good("introspect", cnf={"jkt": "x" * 43}),
+             "token"),
+        look("bound to nothing", good("introspect", cnf={}), "token"),
+        look("bound to a number", good("introspect", cnf={"jkt": 5}), "token"),
+        Later("revocation", {}, "REVOKED", task="revoke", **bound),
+    ])
+
+
+def test_nonce_is_handed_on(start, idp):
+    """With the nonce of the last answer a refresh is one request."""
+    idp.control.quirks(dpop_nonce="required", approve_immediately="alice")
+    worker = start(scope=OFFLINE, **REQUIRE)
+    assert worker.finish().name == "IDENTITY"
+    before = idp.control.state()["counters"]["token"]
+    nonce = worker.message("TOKENS").dpop_nonce
+    worker = start(bound=1, dpop_nonce=nonce, **follow_up(worker, "refresh"))
+    assert worker.finish().name == "IDENTITY"
+    assert idp.control.state()["counters"]["token"] == before + 1
+    assert worker.message("TOKENS").dpop_nonce == nonce
+
+
+def test_private_key_jwt(pool):
+    """RFC 7523 with the host's key, at every endpoint that knows clients."""
+    key = {"auth": "key"}
+    pool.check([
+        Row("login", {}, **key, **BEARER),
+        Row("login, polls", {"pending_after_approval": 2}, **key),
+        Row("login, bound", {"dpop_nonce": "rotate"}, orders=REQUIRE, **key,
+            **BOUND),
+        Row("audience issuer", {"assertion_audience": "issuer"}, flags="ai",
+            **key),
+        Row("the other audience", {"assertion_audience": "issuer"},
+            "provider", shown=False, excused="client assertion: aud", **key),
+        Later("refresh", {}, counts={"token": 1}, **key),
+        Later("introspection", {}, task="introspect", **key),
+        Later("revocation", {}, "REVOKED", task="revoke",
+              counts={"revoke": 2}, **key),
+        Row("device endpoint wants none", {"device_secret": "refuse"},
+            excused="client authentication is private_key_jwt", **key),
+    ])
+
+
+@pytest.mark.parametrize("auth, more, flags, limit", [
+    ("none", REQUIRE, "a", 99), ("key", {}, "p", 99), ("none", REQUIRE, "p", 0),
+    ("key", {}, "a", 1)])
+def test_broker_that_does_not_sign(start, auth, more, flags, limit):
+    """It ends as when the broker goes."""
+    worker = start(auth, flags=flags, limit=limit, **more)
+    assert worker.finish() is None or worker.messages[-1].name == "DEVICE"
+    assert worker.exit_code == 3
+
+
+@pytest.mark.parametrize("answer_", [
+    wire.encode("SIGNED"), wire.encode("SIGNED", jwt="a b\r\n"),
+    wire.encode("SIGNED", jwt=b"a\0b"), wire.encode("SIGNED", jwt="A" * 5000),
+    wire.encode("CONFIRM"), b"\0" * 8])
+def test_broken_signatures(program, idp, public, answer_):
+    with Worker(program, orders(idp, public, "key")) as worker:
+        worker.expect("ENDPOINTS")
+        order = worker.expect("SIGN")
+        assert (order.what, order.endpoint) == (wire.ASSERTION, 1)
+        worker.channel.socket.sendall(answer_)
+        assert worker.finish() is order
+        assert worker.exit_code == 3
+    assert "device_authorization" not in idp.control.state()["counters"]
+
+
 # -- the happy path, in detail
 
 
@@ -1276,6 +1498,8 @@ def test_started_by_hand(program):
     ({"task": 2, "refresh_token": b"x\0y", "subject": "x"}, "task"),
     ({"task": 4, "subject": "x", "access_token": "x", "refresh_token": "x"},
      "task"),
+    ({"binding": 3}, "binding"), ({"binding": 1, "thumbprint": ""}, "binding"),
+    ({"bound": 1, "thumbprint": "x"}, "binding"),
     ({"algorithms": 0}, "algorithms"), ({"algorithms": 32}, "algorithms"),
     ({"deadline_ms": 0}, "limit"), ({"deadline_ms": -1}, "limit"),
     ({"deadline_ms": 2 ** 62}, "limit"), ({"request_timeout_ms": 0}, "limit"),

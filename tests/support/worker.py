@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 import signal
+import subprocess
 import time
 
 import wire
@@ -58,11 +59,39 @@ def _become(program, sock, files, uid, arguments, environment):
     os.execve(program, arguments, environment)
 
 
+class Signer:
+    """The broker's part that signs, as a process of its own; the key is that
+    of RFC 7515 A.3."""
+
+    def __init__(self, program, key_file, issuer, client_id, flags="pa",
+                 hosts="", limit=1000):
+        self.channel, theirs = wire.pair()
+        self.process = subprocess.Popen(
+            [program, key_file, issuer, hosts, client_id, flags, str(limit)],
+            stdin=theirs)
+        theirs.close()
+        self.orders = []  # every SIGN
+
+    def serve(self, message):
+        """SIGNED for SIGN; None where there is nothing to say, or no more."""
+        self.channel.send(message.name, **message.fields)
+        if message.name != "SIGN":
+            return None
+        self.orders.append(message)
+        return self.channel.receive()
+
+    def close(self):
+        self.channel.close()
+        return self.process.wait(5)
+
+
 class Worker:
     """A running worker and the broker's end of its socket."""
 
     def __init__(self, program, start=None, files=None, uid=UID,
-                 arguments=("devauth-worker",), environment=None):
+                 arguments=("devauth-worker",), environment=None,
+                 signer=None):
+        self.signer = signer
         self.channel, theirs = wire.pair()
         self.messages = []
         self.status = None  # as from waitpid
@@ -85,6 +114,8 @@ class Worker:
 
     def __exit__(self, *_):
         self.channel.close()
+        if self.signer:
+            self.signer.close()
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -93,8 +124,18 @@ class Worker:
     # -- messages
 
     def receive(self, timeout=15):
-        """The next message, or None at the end."""
+        """The next message, or None at the end. What is to be signed the
+        signer signs."""
         message = self.channel.receive(timeout)
+        while self.signer and message is not None and message.name in (
+                "ENDPOINTS", "SIGN"):
+            answer = self.signer.serve(message)
+            if answer is not None:
+                self.channel.send("SIGNED", jwt=answer.jwt)
+            elif message.name == "SIGN":
+                self.channel.close()  # as a broker that refuses
+                return None
+            message = self.channel.receive(timeout)
         if message is not None:
             self.messages.append(message)
         return message

@@ -200,6 +200,57 @@ test_headers(void **state)
 	}
 }
 
+/* RFC 9449 8.1, attack H13. */
+static void
+test_dpop_nonce(void **state)
+{
+	static const struct {
+		const char *line, *nonce;
+	} rows[] = {
+	    {"DPoP-Nonce: eyJ7S_zG.eyJH0-Z\r\n", "eyJ7S_zG.eyJH0-Z"},
+	    {"dpop-nonce:aB'~!\r\n", "aB'~!"},
+	    {"DPOP-NONCE: \t x \r\n", "x"},
+	    {"DPoP-Nonce:\r\n", ""},
+	    {"DPoP-Nonce: a b\r\n", ""},
+	    {"DPoP-Nonce: a\"b\r\n", ""},
+	    {"DPoP-Nonce: a\\b\r\n", ""},
+	    {"DPoP-Nonce: a\x7f\r\n", ""},
+	    {"DPoP-Nonce: a\xc3\xa9\r\n", ""},
+	    {"DPoP-Nonce: a\rb\r\n", ""},
+	    {"X-DPoP-Nonce: a\r\n", ""},
+	};
+	struct da_http_headers headers = {.idle_s = -1};
+	struct da_http_answer answer = {0};
+	char line[DA_DPOP_NONCE_MAX + 32];
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		assert_int_equal(
+		    feed(&headers, &answer, "HTTP/1.1 200 OK\r\n"), DA_OK);
+		assert_int_equal(feed(&headers, &answer, rows[i].line), DA_OK);
+		assert_string_equal(answer.dpop_nonce, rows[i].nonce);
+	}
+	/* Of two, none; also not a third. */
+	assert_int_equal(feed(&headers, &answer, "HTTP/1.1 200 OK\r\n"), DA_OK);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+		    feed(&headers, &answer, "DPoP-Nonce: a\r\n"), DA_OK);
+		assert_string_equal(answer.dpop_nonce, i == 0 ? "a" : "");
+	}
+	/* An interim answer's does not count. */
+	assert_int_equal(feed(&headers, &answer, "HTTP/1.1 200 OK\r\n"), DA_OK);
+	assert_string_equal(answer.dpop_nonce, "");
+	for (int surplus = 0; surplus <= 1; surplus++) {
+		(void)snprintf(line, sizeof(line), "DPoP-Nonce: %0*d\r\n",
+		    DA_DPOP_NONCE_MAX + surplus, 0);
+		assert_int_equal(
+		    feed(&headers, &answer, "HTTP/1.1 200 OK\r\n"), DA_OK);
+		assert_int_equal(feed(&headers, &answer, line), DA_OK);
+		assert_int_equal(strlen(answer.dpop_nonce),
+		    surplus == 0 ? DA_DPOP_NONCE_MAX : 0);
+	}
+}
+
 static void
 test_headers_refused(void **state)
 {
@@ -352,6 +403,7 @@ main(void)
 	    cmocka_unit_test(test_lookup),
 	    cmocka_unit_test(test_headers),
 	    cmocka_unit_test(test_headers_refused),
+	    cmocka_unit_test(test_dpop_nonce),
 	    cmocka_unit_test(test_trouble),
 	    cmocka_unit_test(test_send_refused),
 	    cmocka_unit_test(test_hosts_are_bounded),

@@ -937,6 +937,7 @@ test_introspection_answers(void **state)
 	    .issuer = ISSUER,
 	    .client_id = "us",
 	    .subject = "me",
+	    .thumbprint = "",
 	    .kind = DA_TOKEN_ACCESS,
 	    .now_s = 500,
 	    .leeway_s = 60,
@@ -953,6 +954,150 @@ test_introspection_answers(void **state)
 		if (rows[i].err != DA_OK)
 			assert_string_not_equal(reason.text, "");
 		da_buf_done(&body);
+	}
+}
+
+/* ---- bound tokens ---- */
+
+/* A type counts only where it was asked for (attack D16). */
+static void
+test_token_types(void **state)
+{
+	static const struct {
+		const char *type;
+		uint32_t types;
+		enum da_err err;
+	} rows[] = {
+	    {"Bearer", DA_TOKEN_BEARER, DA_OK},
+	    {"Bearer", DA_TOKEN_BEARER | DA_TOKEN_DPOP, DA_OK},
+	    {"Bearer", DA_TOKEN_DPOP, DA_E_TOKEN},
+	    {"DPoP", DA_TOKEN_BEARER, DA_E_TOKEN},
+	    {"DPoP", DA_TOKEN_BEARER | DA_TOKEN_DPOP, DA_OK},
+	    {"dpop", DA_TOKEN_DPOP, DA_OK},
+	    {"DPoP", 0, DA_E_TOKEN},
+	    {"", DA_TOKEN_BEARER | DA_TOKEN_DPOP, DA_E_TOKEN},
+	    {"DPoPDPoPDPoP", DA_TOKEN_DPOP, DA_E_TOKEN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_token_answer answer;
+		struct da_diag reason = {0};
+		struct da_buf body;
+		char text[128];
+
+		(void)snprintf(text, sizeof(text),
+		    "{'access_token': 'at', 'token_type': '%s'}", rows[i].type);
+		body = body_of(text);
+		assert_int_equal(da_refresh_answer_parse(200, &body,
+				     rows[i].types, &answer, &reason),
+		    rows[i].err);
+		da_token_answer_done(&answer);
+		da_buf_done(&body);
+	}
+}
+
+#define JKT "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+
+static void
+test_token_binding(void **state)
+{
+	/* Payloads: {"cnf":{"jkt":"0Zc..."}}, with another, with a number,
+	 * {"cnf":{}}, {}. */
+	static const struct {
+		const char *token;
+		uint32_t type;
+		enum da_err err;
+	} rows[] = {
+	    {"opaque", DA_TOKEN_DPOP, DA_OK},
+	    {"a.b.c", DA_TOKEN_DPOP, DA_OK},
+	    {"e30.eyJjbmYiOnsiamt0IjoiMFpjT0NPUlpOWXktRFdwcXEzMGpaeUpHSFROMGQyS"
+	     "GdsQlYzdWlndUE0SSJ9fQ.AA",
+		DA_TOKEN_DPOP, DA_OK},
+	    {"e30.eyJjbmYiOnsiamt0IjoieCJ9fQ.AA", DA_TOKEN_DPOP, DA_E_TOKEN},
+	    {"e30.eyJjbmYiOnsiamt0IjoieCJ9fQ.AA", DA_TOKEN_BEARER, DA_OK},
+	    {"e30.eyJjbmYiOnsiamt0Ijo1fX0.AA", DA_TOKEN_DPOP, DA_E_TOKEN},
+	    {"e30.eyJjbmYiOnt9fQ.AA", DA_TOKEN_DPOP, DA_OK},
+	    {"e30.e30.AA", DA_TOKEN_DPOP, DA_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_token_answer answer = {.type = rows[i].type};
+		struct da_diag reason = {0};
+
+		assert_int_equal(da_secret_set(&answer.access_token,
+				     rows[i].token, strlen(rows[i].token)),
+		    DA_OK);
+		assert_int_equal(
+		    da_token_check_binding(&answer, JKT, &reason), rows[i].err);
+		da_token_answer_done(&answer);
+	}
+}
+
+/* RFC 9449 6.2. */
+static void
+test_introspection_of_bound(void **state)
+{
+	static const struct {
+		const char *body;
+		enum da_err access, refresh;
+	} rows[] = {
+	    {"{'active': true, 'cnf': {'jkt': '" JKT "'}}", DA_OK, DA_OK},
+	    {"{'active': true}", DA_E_TOKEN, DA_OK},
+	    {"{'active': true, 'cnf': {}}", DA_E_TOKEN, DA_OK},
+	    {"{'active': true, 'cnf': {'jkt': 'x'}}", DA_E_TOKEN, DA_E_TOKEN},
+	    {"{'active': true, 'cnf': {'jkt': ['" JKT "']}}", DA_E_TOKEN,
+		DA_E_TOKEN},
+	};
+	struct da_introspection_expect expect = {.issuer = ISSUER,
+	    .client_id = "us",
+	    .subject = "me",
+	    .thumbprint = JKT,
+	    .now_s = 500};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_buf body = body_of(rows[i].body);
+		struct da_diag reason = {0};
+
+		expect.kind = DA_TOKEN_ACCESS;
+		assert_int_equal(
+		    da_introspection_answer_check(200, &body, &expect, &reason),
+		    rows[i].access);
+		expect.kind = DA_TOKEN_REFRESH;
+		assert_int_equal(
+		    da_introspection_answer_check(200, &body, &expect, &reason),
+		    rows[i].refresh);
+		da_buf_done(&body);
+	}
+}
+
+static void
+test_dpop_offer(void **state)
+{
+	static const struct {
+		const char *value;
+		enum da_dpop_offer offer;
+	} rows[] = {
+	    {NULL, DA_DPOP_NOT_SAID},
+	    {"null", DA_DPOP_NOT_SAID},
+	    {"[]", DA_DPOP_NOT_SAID},
+	    {"'ES256'", DA_DPOP_NOT_SAID},
+	    {"['ES256']", DA_DPOP_OFFERED},
+	    {"[5, 'RS256', 'ES256']", DA_DPOP_OFFERED},
+	    {"['RS256', 'es256']", DA_DPOP_OTHERWISE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		struct da_endpoints found = {0};
+		struct da_diag reason = {0};
+
+		assert_int_equal(discover("dpop_signing_alg_values_supported",
+				     rows[i].value, &found, &reason),
+		    DA_OK);
+		assert_int_equal(found.dpop, rows[i].offer);
 	}
 }
 
@@ -1100,6 +1245,31 @@ test_client_auth(void **state)
 	expect_client(&client,
 	    "client_id=id&client_secret=p%26o%3Ds%20t%252%0D%0A%C3%A9", "");
 	da_buf_done(&secret);
+}
+
+/* RFC 7523 2.2. */
+static void
+test_client_assertion(void **state)
+{
+	struct da_buf assertion, form, authorization;
+	struct da_client client = {.id = "id",
+	    .auth = DA_CLIENT_PRIVATE_KEY_JWT,
+	    .assertion = &assertion};
+
+	(void)state;
+	da_buf_init(&assertion, ROOM);
+	da_buf_init(&form, ROOM);
+	da_buf_init(&authorization, ROOM);
+	assert_int_equal(
+	    da_client_auth_put(&client, &form, &authorization), DA_E_CONFIG);
+	assert_int_equal(da_buf_put_text(&assertion, "e30.e30.AA-_"), DA_OK);
+	expect_client(&client,
+	    "client_id=id&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A"
+	    "client-assertion-type%3Ajwt-bearer&client_assertion=e30.e30.AA-_",
+	    "");
+	da_buf_done(&assertion);
+	da_buf_done(&form);
+	da_buf_done(&authorization);
 }
 
 static void
@@ -1631,7 +1801,12 @@ main(void)
 	    cmocka_unit_test(test_assurance_many_methods),
 	    cmocka_unit_test(test_status_with_tokens_is_trouble_at_most),
 	    cmocka_unit_test(test_client_auth),
+	    cmocka_unit_test(test_client_assertion),
 	    cmocka_unit_test(test_client_auth_refused),
+	    cmocka_unit_test(test_token_types),
+	    cmocka_unit_test(test_token_binding),
+	    cmocka_unit_test(test_introspection_of_bound),
+	    cmocka_unit_test(test_dpop_offer),
 	    cmocka_unit_test(test_requests),
 	    cmocka_unit_test(test_claims),
 	    cmocka_unit_test(test_claims_username),

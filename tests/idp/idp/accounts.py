@@ -49,12 +49,13 @@ class Client:
     """RFC 6749 2: a registered client and its one way to authenticate."""
 
     client_id: str
-    auth: str = "none"  # none | basic | post
+    auth: str = "none"  # none | basic | post | key
     secret: Optional[str] = None
+    jwk: Optional[dict] = None  # the public key, with `key`
     name: str = "devauth"
 
     METHODS = {"none": "none", "basic": "client_secret_basic",
-               "post": "client_secret_post"}
+               "post": "client_secret_post", "key": "private_key_jwt"}
 
     def secret_is(self, text):
         return (self.secret is not None and
@@ -78,6 +79,11 @@ CLIENTS = {
     "devauth-public": {"auth": "none"},
     "devauth-basic": {"auth": "basic", "secret": "s:e/c r%t+1"},
     "devauth-post": {"auth": "post", "secret": "p&o=s t%2"},
+    # The key of RFC 7515 A.3, which everybody knows.
+    "devauth-key": {"auth": "key", "jwk": {
+        "kty": "EC", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}},
 }
 
 
@@ -114,7 +120,7 @@ class Directory:
         for client in self.clients.values():
             if client.auth not in Client.METHODS:
                 raise ValueError(
-                    f"{client.client_id}: auth is none, basic or post")
+                    f"{client.client_id}: auth is none, basic, post or key")
         self._disabled_at_start = {
             name for name, account in self.accounts.items() if account.disabled}
 

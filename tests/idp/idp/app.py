@@ -13,6 +13,7 @@ from .accounts import Directory
 from .browser import Browser
 from .control import Control
 from .device import DeviceGrants
+from .assertion import Assertions
 from .dpop import Proofs
 from .journal import Journal
 from .keys import KeyRing
@@ -60,6 +61,7 @@ class Provider:
         self.devices = DeviceGrants(self.quirks)
         self.tokens = TokenStore(self.quirks)
         self.proofs = Proofs(self.quirks)
+        self.assertions = Assertions(self.quirks)
         self.browser = Browser(self)
 
     def path_prefix(self):
@@ -74,7 +76,7 @@ class Provider:
         """As after the start, but keys (and open connections) stay."""
         self.set_quirks({})
         for part in (self.journal, self.devices, self.tokens, self.proofs,
-                     self.browser):
+                     self.assertions, self.browser):
             part.clear()
         self.directory.reset()
 

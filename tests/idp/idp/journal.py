@@ -6,7 +6,7 @@ import time
 MAX_REQUESTS = 20000
 MAX_VIOLATIONS = 1000
 SECRET_FIELDS = {"device_code", "client_secret", "refresh_token", "token",
-                 "access_token", "password", "otp", "csrf"}
+                 "client_assertion", "access_token", "password", "otp", "csrf"}
 
 
 class Journal:

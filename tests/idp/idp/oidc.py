@@ -19,7 +19,8 @@ USER_CODE_PARAMETER = "user_code"
 def metadata(provider):
     """OpenID Connect Discovery 3, RFC 8414 2, RFC 8628 4."""
     issuer, base = provider.issuer, provider.issuer + provider.path_prefix()
-    methods = ["none", "client_secret_basic", "client_secret_post"]
+    methods = ["none", "client_secret_basic", "client_secret_post",
+               "private_key_jwt"]
     return {
         "issuer": issuer,
         "device_authorization_endpoint": base + "/device_authorization",
@@ -34,6 +35,7 @@ def metadata(provider):
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": methods,
         "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,

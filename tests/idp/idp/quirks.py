@@ -307,6 +307,9 @@ DEVICE = {
 TOKEN = {
     "basic_raw": switch(
         "Basic credentials are expected as they are, not form-encoded"),
+    "assertion_audience": one_of(
+        {"issuer": "", "endpoint": ""},
+        "what aud of a client assertion has to be (endpoint)"),
     "slow_down": Quirk(
         "number, or true for ever", "answer slow_down to so many polls; each "
         "adds 5 s", types=(int, bool)),

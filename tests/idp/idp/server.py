@@ -167,7 +167,7 @@ class Server:
         examination.parameters(form)
         exchange.form = form
         exchange.client, record["auth"] = examination.client(
-            exchange.request, form, provider.directory, provider.quirks)
+            exchange.request, form, provider)
         if exchange.client:
             record["client_id"] = exchange.client.client_id
 

@@ -10,11 +10,12 @@ import dataclasses
 import re
 from urllib.parse import unquote_plus
 
+from . import assertion
 from .answer import oauth_error
 
 FORM = "application/x-www-form-urlencoded"
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-CLIENT_FIELDS = {"client_id", "client_secret"}
+CLIENT_FIELDS = {"client_id", "client_secret"} | assertion.FIELDS
 
 # What application/x-www-form-urlencoded leaves as it is (and "~", which some
 # encoders take from RFC 3986); everything else has to be escaped.
@@ -149,14 +150,19 @@ class Examination:
                 "access_token", "refresh_token"):
             self.fault("unknown token_type_hint")
 
-    def client(self, request, form, directory, quirks):
+    def client(self, request, form, provider):
         """RFC 6749 2.3: the client, authenticated in its one way, or None;
         and the way that it used."""
+        directory, quirks = provider.directory, provider.quirks
         header = request.headers.get("Authorization")
         method = "none"
         client_id, secret = form.get("client_id"), form.get("client_secret")
         if secret is not None:
             method = "client_secret_post"
+        if assertion.FIELDS & set(form):
+            if method != "none":
+                self.fault("two ways of client authentication")
+            method = "private_key_jwt"
         if header is not None:
             if method != "none":
                 # RFC 6749 2.3 and 5.2
@@ -173,8 +179,22 @@ class Examination:
             # RFC 8628 3.1, RFC 6749 3.2.1
             self.fault("parameter client_id is missing")
             return None, method
-        return self._authenticate(
-            directory.client(client_id), method, secret, quirks), method
+        client = self._authenticate(
+            directory.client(client_id), method, secret, quirks)
+        if client and method == "private_key_jwt":
+            client = self._assertion(request, form, client, provider)
+        return client, method
+
+    def _assertion(self, request, form, client, provider):
+        """RFC 7523 2.2; the client if it holds."""
+        path = request.raw_path.partition("?")[0]
+        try:
+            provider.assertions.check(form, client, provider.issuer,
+                                      provider.issuer_origin + path)
+        except assertion.BadAssertion as bad:
+            self.fault(f"client assertion: {bad}", "invalid_client", 401)
+            return None
+        return client
 
     def _basic(self, header, quirks):
         """Credentials as in RFC 6749 2.3.1: form-encoded, then Basic."""
@@ -211,7 +231,8 @@ class Examination:
             self.fault(f"client authentication is {method}, not {expected}",
                        "invalid_client", 401, challenge)
             return None
-        if method != "none" and not client.secret_is(secret or ""):
+        if method.startswith("client_secret") and not client.secret_is(
+                secret or ""):
             # A wrong secret is a setting, not a breach of the protocol.
             self.fault("wrong client secret", "invalid_client", 401, challenge,
                        violation=False)

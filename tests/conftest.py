@@ -6,6 +6,7 @@ DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
 
 import os
 import re
+import signal
 import sys
 
 import pexpect
@@ -17,6 +18,12 @@ sys.path[:0] = [os.path.join(ROOT, "tests", part)
 
 from approve import Idp  # noqa: E402
 from host import PROMPT, Host  # noqa: E402
+
+# What runs in the background ignores them, and every child would, too: nobody
+# could press Ctrl-C in a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(_number, signal.SIG_DFL)
 
 BUILD = os.environ.get("DEVAUTH_BUILD", os.path.join(ROOT, "build", "tests"))
 

@@ -195,9 +195,10 @@ da_task_run(int broker, const struct da_wire_start *start, struct da_http *http,
 	    .requester = {.broker = broker,
 		.http = http,
 		.endpoints = &task.documents.endpoints,
-		.client = {start->client_id,
-		    (enum da_client_auth)start->client_auth,
-		    start->secret_raw != 0, &start->client_secret},
+		.client = {.id = start->client_id,
+		    .auth = (enum da_client_auth)start->client_auth,
+		    .secret_raw = start->secret_raw != 0,
+		    .secret = &start->client_secret},
 		.deadline_mono_ms = deadline_mono_ms},
 	};
 	enum da_err err;

@@ -129,6 +129,8 @@ def test_S5_in_a_user_namespace(host, idp, login):
     """There root's files are nobody's, and nobody's files are not believed."""
     sign_in(idp, login)
     assert host.run("getent", "passwd", "alice").returncode == 0
+    if host.run("unshare", "--user", "true").returncode != 0:
+        pytest.skip("the kernel makes none here (in a chroot, for instance)")
     done = host.run("unshare", "--user", "sh", "-c",
                     "stat -c %u /var/lib/devauth; getent passwd alice; "
                     "getent passwd root")

@@ -628,7 +628,7 @@ put(struct change *change, const struct order *order,
 	if (!known && (order->home == NULL || order->shell == NULL)) {
 		err = da_config_load(&da_paths, &config, &change->diag);
 		if (err == DA_OK)
-			err = da_admin_format_home(config, change->name,
+			err = da_admin_format_home(config->home, change->name,
 			    initial_home, sizeof(initial_home));
 		if (err == DA_OK)
 			err = da_text_copy(config->shell, initial_shell,

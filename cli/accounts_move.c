@@ -106,27 +106,6 @@ struct import {
 	size_t added, renamed, removed, unchanged, pinned;
 };
 
-static enum da_err
-read_file(const char *path, struct da_buf *ret, struct da_diag *diag)
-{
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	char part[16384];
-	size_t len;
-	enum da_err err = file != NULL ? DA_OK : DA_E_SYS;
-
-	while (err == DA_OK && (len = fread(part, 1, sizeof(part), file)) > 0)
-		err = da_buf_put(ret, part, len);
-	if (err == DA_OK && ferror(file) != 0)
-		err = DA_E_SYS;
-	if (err == DA_E_SYS)
-		da_diag_set(diag, "%s: %m", path);
-	else if (err != DA_OK)
-		da_diag_set(diag, "%s: too large", path);
-	if (file != NULL && file != stdin)
-		(void)fclose(file); /* only read */
-	return err;
-}
-
 /* Whether the pin of the file can be the present name's: the identity may be
  * known as one of the former ones. */
 static enum da_err
@@ -218,7 +197,7 @@ plan_unit(struct import *import, size_t from)
 	bool changes = false, pin = false;
 	struct da_diag diag = {0};
 	enum da_err err = da_admin_format_home(
-	    import->config, entry->name, home, sizeof(home));
+	    import->config->home, entry->name, home, sizeof(home));
 
 	if (err == DA_OK && (entry->home = strdup(home)) == NULL)
 		err = DA_E_NOMEM;
@@ -372,7 +351,7 @@ open_all(struct import *import, struct da_diag *diag)
 	enum da_err err;
 
 	da_buf_init(&text, DA_MAP_FILE_MAX);
-	err = read_file(import->report.file, &text, diag);
+	err = da_admin_read(import->report.file, &text, diag);
 	/* It says of each line itself what is wrong. */
 	if (err == DA_OK)
 		err = da_map_parse(&text, &import->map, &import->report);

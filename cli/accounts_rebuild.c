@@ -293,8 +293,8 @@ plan_people(struct rebuild *rebuild)
 		char home[DA_URI_MAX + 1], holder[DA_USER_MAX + 1];
 
 		if (entry->home == NULL) {
-			err = da_admin_format_home(
-			    rebuild->config, entry->name, home, sizeof(home));
+			err = da_admin_format_home(rebuild->config->home,
+			    entry->name, home, sizeof(home));
 			entry->home = err == DA_OK ? strdup(home) : NULL;
 			if (entry->home == NULL)
 				return DA_E_NOMEM;
@@ -395,16 +395,7 @@ write_new(struct rebuild *rebuild)
 /* The groups of one person; ends with NULL. */
 struct membership {
 	const char *names[DA_CONFIG_SECTIONS_MAX + 1];
-	size_t count;
 };
-
-static void
-join_group(void *context, const struct da_group_rule *rule)
-{
-	struct membership *membership = context;
-
-	membership->names[membership->count++] = rule->name;
-}
 
 /* Plans the groups as the last sign-in left them. *ret_membership is owned. */
 static enum da_err
@@ -413,6 +404,7 @@ plan_membership(struct rebuild *rebuild, const struct da_map_entry *entry,
     struct membership **ret_membership)
 {
 	struct membership *membership = calloc(1, sizeof(*membership));
+	size_t count;
 	struct da_account_entry wanted = {.name = entry->name,
 	    .uid = entry->uid,
 	    .gecos = entry->gecos != NULL ? entry->gecos : "",
@@ -424,10 +416,10 @@ plan_membership(struct rebuild *rebuild, const struct da_map_entry *entry,
 	if (membership == NULL)
 		return DA_E_NOMEM;
 	*ret_membership = membership;
-	da_policy_each_group(rebuild->config, person->issuer, &person->groups,
-	    join_group, membership);
+	count = da_policy_list_groups(rebuild->config, person->issuer,
+	    &person->groups, membership->names);
 	wanted.groups = membership->names;
-	return membership->count > 0
+	return count > 0
 	    ? da_map_changes_add(changes, DA_ACCOUNT_PUT, &wanted, NULL)
 	    : DA_OK;
 }

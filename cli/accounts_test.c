@@ -51,29 +51,6 @@ refuse(const struct order *order, enum da_err err, const struct da_diag *diag)
 	return DA_EXIT_FAILED;
 }
 
-/* The administrator's own file, or standard input: nothing to be careful about
- * but its size. */
-static enum da_err
-read_text(const char *path, struct da_buf *ret, struct da_diag *diag)
-{
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	char part[4096];
-	size_t len;
-	enum da_err err = file != NULL ? DA_OK : DA_E_SYS;
-
-	while (err == DA_OK && (len = fread(part, 1, sizeof(part), file)) > 0)
-		err = da_buf_put(ret, part, len);
-	if (err == DA_OK && ferror(file) != 0)
-		err = DA_E_SYS;
-	if (err == DA_E_SYS)
-		da_diag_set(diag, "%s: %m", path);
-	else if (err != DA_OK)
-		da_diag_set(diag, "%s: too large", path);
-	if (file != NULL)
-		(void)fclose(file); /* only read */
-	return err;
-}
-
 static enum da_err
 read_claims(const char *path, struct da_json **ret, struct da_diag *diag)
 {
@@ -81,7 +58,7 @@ read_claims(const char *path, struct da_json **ret, struct da_diag *diag)
 	enum da_err err;
 
 	da_buf_init(&text, DA_BODY_MAX);
-	err = read_text(path, &text, diag);
+	err = da_admin_read(path, &text, diag);
 	if (err == DA_OK) {
 		struct da_diag where = {0};
 
@@ -177,15 +154,24 @@ check_pin(const char *person, const struct da_wire_identity *identity,
 }
 
 static void
-show_group(void *context, const struct da_group_rule *rule)
+show_groups(
+    const struct da_config *config, const struct da_wire_identity *identity)
 {
-	(void)context;
-	if (rule->local)
-		(void)printf(
-		    "  yes  member of the local group %s\n", rule->name);
-	else
-		(void)printf("  yes  member of the group %s (%lld)\n",
-		    rule->name, (long long)rule->gid);
+	const char *names[DA_CONFIG_SECTIONS_MAX + 1];
+	size_t count = da_policy_list_groups(
+	    config, identity->issuer, &identity->groups, names);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct da_group_rule *rule =
+		    da_config_group(config, names[i]);
+
+		if (rule->local)
+			(void)printf("  yes  member of the local group %s\n",
+			    rule->name);
+		else
+			(void)printf("  yes  member of the group %s (%lld)\n",
+			    rule->name, (long long)rule->gid);
+	}
 }
 
 static enum da_err
@@ -193,14 +179,8 @@ decide(const struct order *order, const struct da_policy *policy,
     const struct da_wire_identity *identity, bool *ret_local,
     struct da_diag *diag)
 {
-	const struct da_policy_identity claims = {
-	    .issuer = identity->issuer,
-	    .subject = identity->subject,
-	    .username_claim = identity->username_claim,
-	    .username = identity->username,
-	    .groups = &identity->groups,
-	    .claims = &identity->claims,
-	};
+	const struct da_policy_identity claims =
+	    da_policy_identity_of(identity);
 	char person[DA_USER_MAX + 1] = "";
 	struct da_local found;
 	enum da_err err = da_local_find(&da_paths, order->user, 0, &found);
@@ -252,8 +232,7 @@ test(const struct order *order)
 		status = refuse(order, err, &diag);
 	} else {
 		if (!local)
-			da_policy_each_group(config, identity.issuer,
-			    &identity.groups, show_group, NULL);
+			show_groups(config, &identity);
 		(void)printf("May log in as %s through %s.\n", order->user,
 		    order->service);
 		status = DA_EXIT_OK;

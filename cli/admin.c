@@ -112,14 +112,35 @@ da_admin_take_pin(const char *text, struct da_person *person)
 }
 
 enum da_err
+da_admin_read(const char *path, struct da_buf *ret, struct da_diag *diag)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char part[16384];
+	size_t len;
+	enum da_err err = file != NULL ? DA_OK : DA_E_SYS;
+
+	while (err == DA_OK && (len = fread(part, 1, sizeof(part), file)) > 0)
+		err = da_buf_put(ret, part, len);
+	if (err == DA_OK && ferror(file) != 0)
+		err = DA_E_SYS;
+	if (err == DA_E_SYS)
+		da_diag_set(diag, "%s: %m", path);
+	else if (err != DA_OK)
+		da_diag_set(diag, "%s: too large", path);
+	if (file != NULL && file != stdin)
+		(void)fclose(file); /* only read */
+	return err;
+}
+
+enum da_err
 da_admin_format_home(
-    const struct da_config *config, const char *name, char *ret, size_t size)
+    const char *template, const char *name, char *ret, size_t size)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf home;
 	enum da_err err = DA_OK;
 
 	da_buf_init(&home, size);
-	for (const char *at = config->home; err == DA_OK && *at != '\0'; at++) {
+	for (const char *at = template; err == DA_OK && *at != '\0'; at++) {
 		if (at[0] == '%' && at[1] == 'u') {
 			err = da_buf_put_text(&home, name);
 			at++;

@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 #include "core/attr.h"
+#include "core/buf.h"
 #include "core/diag.h"
 #include "core/err.h"
 #include "core/limits.h"
 
-struct da_config;
 struct da_person;
 
 /* Says on standard error what is wrong, escaped, in one line. Returns
@@ -41,9 +41,14 @@ void da_admin_format_utc(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
 /* Splits ISSUER#SUBJECT into the pin of a person; says what is wrong. */
 bool da_admin_take_pin(const char *text, struct da_person *person);
 
-/* The home that the configuration gives to a name. DA_E_TOO_LARGE. */
-enum da_err da_admin_format_home(const struct da_config *config,
-    const char *name, char *ret, size_t size) DA_MUST_CHECK;
+/* Appends an administrator's own file, or standard input for "-": nothing to be
+ * careful about but its size. DA_E_SYS, DA_E_TOO_LARGE, DA_E_NOMEM. */
+enum da_err da_admin_read(
+    const char *path, struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
+
+/* The home that a template makes for a name. DA_E_TOO_LARGE. */
+enum da_err da_admin_format_home(const char *template, const char *name,
+    char *ret, size_t size) DA_MUST_CHECK;
 
 /* One line in the audit log: who changed what, or was refused. "more" is a
  * field "key=value" or NULL. */

@@ -8,6 +8,7 @@
 #include "account/local.h"
 #include "account/record.h"
 #include "account/writer.h"
+#include "admin.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "store/config.h"
@@ -208,25 +209,6 @@ plan_additions(const struct da_config *config, struct plan *plan)
 	return err;
 }
 
-/* The home that a template makes for somebody; false when it has no room. */
-static bool
-format_home(const char *template, const char *name, char *out, size_t size)
-{
-	DA_CLEANUP(da_buf_done) struct da_buf home;
-	enum da_err err = DA_OK;
-
-	da_buf_init(&home, size);
-	for (; err == DA_OK && *template != '\0'; template ++) {
-		bool is_name = template[0] == '%' && template[1] == 'u';
-
-		err = is_name ? da_buf_put(&home, name, strlen(name))
-			      : da_buf_put(&home, template, 1);
-		template += is_name;
-	}
-	return err == DA_OK &&
-	    da_text_copy(da_buf_text(&home), out, size) == DA_OK;
-}
-
 /* Whether the name service gives the person's own entry for name and number:
  * of anybody else it is not ours to say what changes. */
 static bool
@@ -249,9 +231,11 @@ add_mover(const struct da_config *config, const struct da_record_policy *old,
 {
 	struct mover mover = {.uid = person->id, .gecos = person->gecos};
 	char home[DA_URI_MAX + 1];
-	bool moves = format_home(old->home, person->name, home, sizeof(home)) &&
+	bool moves = da_admin_format_home(old->home, person->name, home,
+			 sizeof(home)) == DA_OK &&
 	    strcmp(home, person->home) == 0 &&
-	    format_home(config->home, person->name, home, sizeof(home)) &&
+	    da_admin_format_home(
+		config->home, person->name, home, sizeof(home)) == DA_OK &&
 	    strcmp(home, person->home) != 0;
 	bool gets_shell = strcmp(old->shell, person->shell) == 0 &&
 	    strcmp(config->shell, person->shell) != 0;

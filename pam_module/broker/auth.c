@@ -410,19 +410,6 @@ check_pin(struct auth *auth)
 	return err;
 }
 
-static struct da_policy_identity
-claims_of(const struct da_wire_identity *identity)
-{
-	return (struct da_policy_identity){
-	    .issuer = identity->issuer,
-	    .subject = identity->subject,
-	    .username_claim = identity->username_claim,
-	    .username = identity->username,
-	    .groups = &identity->groups,
-	    .claims = &identity->claims,
-	};
-}
-
 /* Everything that has to hold before the person is let in. */
 static enum da_err
 check_identity(struct auth *auth)
@@ -431,7 +418,8 @@ check_identity(struct auth *auth)
 	const struct da_wire_identity *identity = &auth->identity;
 	const struct da_profile *profile = transaction->profile;
 	const struct da_policy policy = da_transaction_policy(transaction);
-	const struct da_policy_identity claims = claims_of(identity);
+	const struct da_policy_identity claims =
+	    da_policy_identity_of(identity);
 	enum da_err err;
 
 	/* The worker has checked this; it is a stranger all the same. */
@@ -490,7 +478,8 @@ note_login_name(const struct auth *auth, struct da_person *person)
 {
 	const struct da_policy policy =
 	    da_transaction_policy(auth->transaction);
-	const struct da_policy_identity claims = claims_of(&auth->identity);
+	const struct da_policy_identity claims =
+	    da_policy_identity_of(&auth->identity);
 	char login[DA_USER_MAX + 1] = "-";
 	struct da_diag diag;
 

@@ -119,27 +119,13 @@ format_gecos(const char *name, char *out, size_t size)
 	}
 }
 
-/* The groups that the configuration puts somebody in; ends with NULL. */
-struct membership {
-	const char *names[DA_CONFIG_SECTIONS_MAX + 1];
-	size_t count;
-};
-
-static void
-join_group(void *context, const struct da_group_rule *rule)
-{
-	struct membership *membership = context;
-
-	membership->names[membership->count++] = rule->name;
-}
-
 static enum da_err
 put_account(struct da_transaction *transaction, const struct da_grant *grant,
     uint32_t uid)
 {
 	const struct da_person *person = &grant->person;
 	char gecos[DA_DISPLAY_NAME_MAX + 1];
-	struct membership membership = {0};
+	const char *groups[DA_CONFIG_SECTIONS_MAX + 1];
 	/* A group that "config apply" has not made is one less, not the end of
 	 * all logins. */
 	struct da_account_entry entry = {.name = person->name,
@@ -147,12 +133,12 @@ put_account(struct da_transaction *transaction, const struct da_grant *grant,
 	    .gecos = gecos,
 	    .home = grant->home,
 	    .shell = grant->shell,
-	    .groups = membership.names,
+	    .groups = groups,
 	    .skip_groups = true};
 
 	format_gecos(grant->gecos, gecos, sizeof(gecos));
-	da_policy_each_group(transaction->config, person->issuer,
-	    &person->groups, join_group, &membership);
+	(void)da_policy_list_groups(
+	    transaction->config, person->issuer, &person->groups, groups);
 	return da_account_add(transaction->paths, &entry, &transaction->diag);
 }
 

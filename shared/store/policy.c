@@ -37,6 +37,19 @@ lists_domain(const struct da_config_list *domains, const char *domain)
 	return false;
 }
 
+struct da_policy_identity
+da_policy_identity_of(const struct da_wire_identity *identity)
+{
+	return (struct da_policy_identity){
+	    .issuer = identity->issuer,
+	    .subject = identity->subject,
+	    .username_claim = identity->username_claim,
+	    .username = identity->username,
+	    .groups = &identity->groups,
+	    .claims = &identity->claims,
+	};
+}
+
 enum da_err
 da_policy_map_name(const struct da_policy *policy,
     const struct da_policy_identity *identity,
@@ -494,19 +507,21 @@ da_policy_keep_claims(const struct da_config *config, const char *issuer,
 	return err;
 }
 
-void
-da_policy_each_group(const struct da_config *config, const char *issuer,
+size_t
+da_policy_list_groups(const struct da_config *config, const char *issuer,
     const struct da_buf *groups,
-    void (*take)(void *context, const struct da_group_rule *rule),
-    void *context)
+    const char *ret_names[static DA_CONFIG_SECTIONS_MAX + 1])
 {
 	const char *group;
+	size_t count = 0;
 
 	for (size_t i = 0; i < config->group_count; i++) {
 		const struct da_group_rule *rule = &config->groups[i];
 
 		if (is_of_issuer(config, rule->profile, issuer) &&
 		    has_group_of(groups, &rule->from, &group))
-			take(context, rule);
+			ret_names[count++] = rule->name;
 	}
+	ret_names[count] = NULL;
+	return count;
 }

@@ -18,6 +18,7 @@
 #include "core/diag.h"
 #include "core/err.h"
 #include "core/limits.h"
+#include "core/wire.h"
 #include "store/config.h"
 
 /* By what is decided. */
@@ -39,6 +40,10 @@ struct da_policy_identity {
 	const struct da_buf *groups; /* ids, a NUL behind each */
 	const struct da_buf *claims; /* NAME=VALUE, a NUL behind each */
 };
+
+/* The same from the worker's message; borrowed from it. */
+struct da_policy_identity
+da_policy_identity_of(const struct da_wire_identity *identity);
 
 /* The login name that a username claim stands for: a listed domain cut off,
  * ASCII letters lower-cased, then the name rule; nothing is repaired.
@@ -96,11 +101,11 @@ enum da_err
 da_policy_keep_claims(const struct da_config *config, const char *issuer,
     const struct da_buf *claims, struct da_buf *ret) DA_MUST_CHECK;
 
-/* Calls "take" with each [group NAME] that somebody of that issuer with these
- * groups is in. */
-void da_policy_each_group(const struct da_config *config, const char *issuer,
+/* The names of the [group NAME] sections that somebody of that issuer with
+ * these groups is in, ended by NULL; borrowed from the configuration. Returns
+ * how many. */
+size_t da_policy_list_groups(const struct da_config *config, const char *issuer,
     const struct da_buf *groups,
-    void (*take)(void *context, const struct da_group_rule *rule),
-    void *context);
+    const char *ret_names[static DA_CONFIG_SECTIONS_MAX + 1]);
 
 #endif

@@ -114,6 +114,11 @@
 #define DA_SESSION_MAX 48
 /* The clear text of a session's file: every field at its longest is 4 kB. */
 #define DA_SESSION_HEADER_MAX 8192
+/* As many processes as a 64-bit kernel has numbers for. */
+#define DA_PROCESSES_MAX (4 * 1024 * 1024)
+/* How long the processes of a session have to end when they are told to; then
+ * they are made to, for as long again at most. Shells write their history. */
+#define DA_SESSION_TERMINATE_MS 2000
 /* How far up a process's ancestors are looked at. */
 #define DA_ANCESTORS_MAX 64
 /* Secrets of the host: the one that is used, and former ones under which

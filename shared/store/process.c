@@ -55,9 +55,9 @@ word(char *at, unsigned n, int64_t *ret)
 			    : DA_E_SYNTAX;
 }
 
-enum da_err
-da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
-    int32_t *ret_parent, struct da_diag *diag)
+static enum da_err
+look(const char *proc_dir, int32_t pid, struct da_process *ret,
+    int32_t *ret_parent, bool *ret_ended, struct da_diag *diag)
 {
 	char line[LINE_MAX_LEN], copy[LINE_MAX_LEN];
 	int64_t parent, start_ticks;
@@ -73,8 +73,6 @@ da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
 		da_diag_set(diag, "process %d: no status line", (int)pid);
 		return DA_E_SYNTAX;
 	}
-	if (name_end[2] == 'Z' || name_end[2] == 'X')
-		return DA_E_ABSENT;
 	/* proc(5): state is field 3, ppid 4, starttime 22. */
 	(void)snprintf(copy, sizeof(copy), "%s", name_end + 4);
 	err = word(copy, 0, &parent);
@@ -89,7 +87,36 @@ da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
 	    .pid = pid, .start_ticks = (uint64_t)start_ticks};
 	if (ret_parent != NULL)
 		*ret_parent = (int32_t)parent;
+	*ret_ended = name_end[2] == 'Z' || name_end[2] == 'X';
 	return DA_OK;
+}
+
+enum da_err
+da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
+    int32_t *ret_parent, struct da_diag *diag)
+{
+	struct da_process found;
+	int32_t parent;
+	bool ended;
+	enum da_err err = look(proc_dir, pid, &found, &parent, &ended, diag);
+
+	if (err == DA_OK && ended)
+		err = DA_E_ABSENT;
+	if (err != DA_OK)
+		return err;
+	*ret = found;
+	if (ret_parent != NULL)
+		*ret_parent = parent;
+	return DA_OK;
+}
+
+enum da_err
+da_process_look_any(const char *proc_dir, int32_t pid, struct da_process *ret,
+    int32_t *ret_parent, struct da_diag *diag)
+{
+	bool ended;
+
+	return look(proc_dir, pid, ret, ret_parent, &ended, diag);
 }
 
 bool
@@ -117,7 +144,7 @@ da_process_audit_session(
 
 	if (err == DA_E_ABSENT) {
 		/* A kernel without audit, if the process is there. */
-		err = da_process_look(proc_dir, pid, &process, NULL, diag);
+		err = da_process_look_any(proc_dir, pid, &process, NULL, diag);
 		if (err == DA_OK)
 			*ret = DA_AUDIT_NONE;
 		return err;

@@ -29,6 +29,12 @@ enum da_err
 da_process_look(const char *proc_dir, int32_t pid, struct da_process *ret,
     int32_t *ret_parent, struct da_diag *diag) DA_MUST_CHECK;
 
+/* The same, of one as well whose first thread alone has ended: the others go
+ * on, and only a descriptor of the process tells. */
+enum da_err
+da_process_look_any(const char *proc_dir, int32_t pid, struct da_process *ret,
+    int32_t *ret_parent, struct da_diag *diag) DA_MUST_CHECK;
+
 /* Whether this very process still runs. */
 bool da_process_lives(const char *proc_dir, const struct da_process *process);
 

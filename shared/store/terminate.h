@@ -1,0 +1,36 @@
+/*
+ * The end of all that runs in a session, where policy wants it (on_revoked =
+ * terminate) or an administrator.
+ *
+ * MUST NOT, whatever happens meanwhile: signal a process of another session, of
+ * none, pid 1, the caller or what the caller has started. A number is never
+ * signalled, only a descriptor of the process (pidfd, Linux 5.3) that was
+ * looked at again after it was opened.
+ *
+ * Runs in the broker, the sweep and the command, as root.
+ */
+#ifndef DA_STORE_TERMINATE_H
+#define DA_STORE_TERMINATE_H
+
+#include "core/attr.h"
+#include "core/diag.h"
+#include "core/err.h"
+#include "store/session.h"
+
+struct da_paths;
+
+/* Ends every process of a session that da_session_load() has opened (facts that
+ * are merely listed are not verified): those in its audit session or, where it
+ * has none, the owner of the login and what descends from it; those whose
+ * parent has gone before are not found then. SIGHUP and SIGTERM first, SIGKILL
+ * after DA_SESSION_TERMINATE_MS for what is left and for what that starts
+ * meanwhile; returns within twice that time, and that of some looks at all
+ * processes. DA_OK         none is left; of a session of another boot none ever
+ * is DA_E_ABSENT   no audit session, and the owner has ended: none was touched
+ *   DA_E_TIMEOUT  some do not end, or others come faster than they go
+ *   DA_E_SYS      with the text of the first failure; the others were signalled
+ *   DA_E_NOMEM, and the errors of da_machine_read() */
+enum da_err da_session_terminate(const struct da_paths *paths,
+    const struct da_session *session, struct da_diag *diag) DA_MUST_CHECK;
+
+#endif

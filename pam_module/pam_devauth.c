@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -45,6 +46,12 @@
 #include "messages.h"
 
 #define GRANT_VARIABLE "DEVAUTH_GRANT"
+/* For the person's "devauth" command: a name without power. */
+#define SESSION_VARIABLE "DEVAUTH_SESSION"
+/* Ours alone: the environment is the person's to change. */
+#define SESSION_DATA "devauth_session"
+/* Logging out waits no longer. */
+#define CLOSE_TIMEOUT_MS 2000
 #define SEND_TIMEOUT_MS 5000
 #define LINE_SIZE PAM_MAX_MSG_SIZE
 /* Below this height a QR code would push the address off the screen. */
@@ -144,6 +151,20 @@ asks_for_other(const struct da_wire_request *request)
 		account.uid != request->caller);
 }
 
+/* sshd, login and su run the session phase for the same person, sudo for
+ * somebody else; of others nobody knows. */
+static bool
+has_session(const struct da_wire_request *request)
+{
+	static const char *const services[] = {"login", "su", "su-l"};
+
+	for (size_t i = 0; i < DA_ARRAY_LEN(services); i++) {
+		if (strcmp(request->service, services[i]) == 0)
+			return true;
+	}
+	return (request->flags & DA_REQUEST_REMOTE) != 0;
+}
+
 static enum da_err
 fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
     const char *user, struct da_wire_request *ret)
@@ -171,6 +192,8 @@ fill_request(pam_handle_t *pamh, const struct da_arguments *arguments,
 		ret->flags |= DA_REQUEST_REMOTE;
 	else if (asks_for_other(ret))
 		ret->flags |= DA_REQUEST_FOR_OTHER;
+	if (has_session(ret))
+		ret->flags |= DA_REQUEST_SESSION;
 	return da_secret_random(ret->nonce, sizeof(ret->nonce));
 }
 
@@ -241,7 +264,8 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 	uint8_t state = 0;
 	int64_t deadline_mono_ms = da_clock_mono_ms() +
 	    (type == DA_WIRE_AUTH ? DA_LOGIN_DEADLINE_MAX_S * 1000
-				  : DA_LOCAL_ANSWER_TIMEOUT_MS);
+		    : request->session[0] != '\0' ? CLOSE_TIMEOUT_MS
+						  : DA_LOCAL_ANSWER_TIMEOUT_MS);
 	enum da_err err = da_broker_start(&da_paths, &socket);
 
 	if (err == DA_OK)
@@ -327,7 +351,10 @@ authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 		return err;
 	describe_reader(pamh, &request);
 	err = ask(pamh, DA_WIRE_AUTH, &request, &result);
-	if (err == DA_OK) {
+	/* What an earlier attempt left must not pass for this one's. */
+	if (pam_getenv(pamh, GRANT_VARIABLE) != NULL)
+		(void)pam_putenv(pamh, GRANT_VARIABLE);
+	if (err == DA_OK && result.grant[0] != '\0') {
 		(void)snprintf(variable, sizeof(variable), "%s=%s",
 		    GRANT_VARIABLE, result.grant);
 		if (pam_putenv(pamh, variable) != PAM_SUCCESS)
@@ -339,15 +366,6 @@ authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 		report(pamh, flags, &request, &result, err);
 	da_wire_done(DA_WIRE_RESULT, &result);
 	return err;
-}
-
-/* sshd and login run the session phase for the same person, sudo and su run it
- * for somebody else or not at all. */
-static bool
-has_own_session(const struct da_wire_request *request)
-{
-	return (request->flags & DA_REQUEST_REMOTE) != 0 ||
-	    strcmp(request->service, "login") == 0;
 }
 
 static enum da_err
@@ -367,16 +385,40 @@ check_account(pam_handle_t *pamh, int argc, const char **argv)
 		return DA_E_ACCT_UNKNOWN;
 	if (err != DA_OK)
 		return err;
-	if (!has_own_session(&request) && request.grant[0] != '\0') {
-		request.flags |= DA_REQUEST_CONSUME;
-		/* Or sudo would hand it to the command it runs. */
+	/* Or sudo would hand it to the command it runs. */
+	if ((request.flags & DA_REQUEST_SESSION) == 0 &&
+	    request.grant[0] != '\0')
 		(void)pam_putenv(pamh, GRANT_VARIABLE);
-	}
 	err = ask(pamh, DA_WIRE_ACCOUNT, &request, &result);
 	if (err != DA_OK)
 		report(pamh, 0, &request, &result, err);
 	da_wire_done(DA_WIRE_RESULT, &result);
 	return err;
+}
+
+/* pam_end() may run in a child that is not the session's (PAM_DATA_SILENT):
+ * nothing ends here but the memory. */
+static void
+free_session(pam_handle_t *pamh, void *data, int status)
+{
+	(void)pamh;
+	(void)status;
+	free(data);
+}
+
+/* Without it the sweep ends the session, some minutes later. */
+static void
+keep_session(pam_handle_t *pamh, const char *id)
+{
+	char variable[sizeof(SESSION_VARIABLE) + 1 + DA_SESSION_MAX];
+	char *copy = strdup(id);
+
+	if (copy != NULL &&
+	    pam_set_data(pamh, SESSION_DATA, copy, free_session) != PAM_SUCCESS)
+		free(copy);
+	(void)snprintf(
+	    variable, sizeof(variable), "%s=%s", SESSION_VARIABLE, id);
+	(void)pam_putenv(pamh, variable);
 }
 
 static enum da_err
@@ -399,9 +441,37 @@ open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	err = ask(pamh, DA_WIRE_SESSION, &request, &result);
 	/* What is still set now would land in the person's shell. */
 	(void)pam_putenv(pamh, GRANT_VARIABLE);
+	if (err == DA_OK)
+		keep_session(pamh, result.session);
 	if (err == DA_OK && (request.flags & DA_REQUEST_REMOTE) != 0)
 		report(pamh, flags, &request, &result, err);
 	da_wire_done(DA_WIRE_RESULT, &result);
+	return err;
+}
+
+/* In the same process as open_session, or with nothing to do: sshd runs both in
+ * its monitor. */
+static enum da_err
+close_session(pam_handle_t *pamh, int argc, const char **argv)
+{
+	struct da_arguments arguments;
+	struct da_wire_request request;
+	struct da_wire_result result = {0};
+	const void *id = NULL;
+	const char *user;
+	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
+
+	if (err == DA_OK)
+		err = fill_request(pamh, &arguments, user, &request);
+	if (err != DA_OK)
+		return err == DA_E_UNKNOWN_USER ? DA_E_GRANT : err;
+	if (pam_get_data(pamh, SESSION_DATA, &id) != PAM_SUCCESS || id == NULL)
+		return DA_OK;
+	DA_IGNORE(da_text_copy(id, request.session, sizeof(request.session)));
+	err = ask(pamh, DA_WIRE_SESSION, &request, &result);
+	da_wire_done(DA_WIRE_RESULT, &result);
+	/* Once only. */
+	(void)pam_set_data(pamh, SESSION_DATA, NULL, NULL);
 	return err;
 }
 
@@ -479,8 +549,7 @@ DA_EXPORT int
 pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
-	const char *user;
-	int code = to_pam(is_ours(pamh, argc, argv, DA_E_GRANT, &user));
+	int code = to_pam(close_session(pamh, argc, argv));
 
 	(void)flags;
 	errno = saved;

@@ -81,9 +81,36 @@ da_audit_write(const struct da_transaction *transaction, enum da_err err)
 	da_log_line_put(&line, "issuer", transaction->issuer);
 	da_log_line_put(&line, "subject", transaction->subject);
 	da_log_line_put(&line, "code", transaction->code_digest);
+	da_log_line_put(
+	    &line, "by", transaction->by != NULL ? transaction->by : "");
+	da_log_line_put(&line, "session", transaction->session);
 	da_log_line_put(&line, "txn", txn);
 	if (err != DA_OK)
 		put_detail(&line, &transaction->diag);
 	syslog(LOG_AUTHPRIV | da_err_level(err), "event=%s%s",
 	    transaction->phase, da_buf_text(&line));
+}
+
+void
+da_audit_session(const char *event, enum da_err err,
+    const struct da_session *session, const struct da_diag *diag)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf line;
+
+	da_buf_init(&line, DA_LOG_LINE_MAX);
+	da_log_line_put(&line, "result", err == DA_OK ? "done" : "failed");
+	da_log_line_put(&line, "reason", da_err_reason(err));
+	da_log_line_put(&line, "user", session->account);
+	if (strcmp(session->person, session->account) != 0)
+		da_log_line_put(&line, "person", session->person);
+	da_log_line_put(&line, "service", session->service);
+	da_log_line_put(&line, "rhost", session->source);
+	da_log_line_put(&line, "profile", session->profile);
+	da_log_line_put(&line, "issuer", session->issuer);
+	da_log_line_put(&line, "subject", session->subject);
+	da_log_line_put(&line, "session", session->id);
+	if (err != DA_OK)
+		put_detail(&line, diag);
+	syslog(LOG_AUTHPRIV | da_err_level(err), "event=%s%s", event,
+	    da_buf_text(&line));
 }

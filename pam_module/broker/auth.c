@@ -18,8 +18,12 @@
 
 #include "account/account.h"
 #include "account/writer.h"
+#include "broker/exchange.h"
+#include "broker/order.h"
+#include "broker/reauth.h"
 #include "broker/transaction.h"
 #include "broker/worker_client.h"
+#include "core/assurance.h"
 #include "core/clock.h"
 #include "core/frame.h"
 #include "core/paths.h"
@@ -48,6 +52,9 @@ static const struct da_wire_step client_steps[] = {
 
 struct auth {
 	struct da_transaction *transaction;
+	struct da_reauth_session found; /* that the caller is in */
+	struct da_reauth_wanted wanted; /* of the sign-in */
+	struct da_order order;
 	struct da_worker worker;
 	uint8_t client_state;
 	bool must_confirm;
@@ -62,6 +69,8 @@ struct auth {
 	char host[DA_HOST_MAX + 1];
 	struct da_wire_identity identity;
 	struct da_wire_metadata metadata; /* for the cache, once all is well */
+	/* The tokens, and how good the sign-in was. */
+	struct da_session session;
 };
 
 static void
@@ -108,9 +117,9 @@ refuse_unknown(
 	return DA_E_UNKNOWN_USER;
 }
 
-/* Everything that can be refused without a request to the provider. */
+/* What can be said of the name alone, before anybody is asked anything. */
 static enum da_err
-check_hopeless(struct auth *auth)
+check_name(struct auth *auth)
 {
 	struct da_transaction *transaction = auth->transaction;
 	const struct da_wire_request *request = &transaction->request;
@@ -119,10 +128,6 @@ check_hopeless(struct auth *auth)
 	struct da_person person;
 	char buffer[2048];
 	bool provisional;
-	/* Who asks for somebody else here is as good as a stranger from afar:
-	 * either could send the code to the victim (attack D9). */
-	bool remote =
-	    (request->flags & (DA_REQUEST_REMOTE | DA_REQUEST_FOR_OTHER)) != 0;
 	enum da_err err;
 
 	if (da_account_name_check(request->user) != DA_OK) {
@@ -164,24 +169,47 @@ check_hopeless(struct auth *auth)
 		    "...)");
 		return DA_E_UNKNOWN_USER;
 	}
-	if ((request->flags & DA_REQUEST_READABLE) == 0) {
+	return DA_OK;
+}
+
+/* Whether a code may be shown to whoever asks. */
+static enum da_err
+check_reader(const struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	const uint32_t flags = transaction->request.flags;
+	const int64_t remote = transaction->config->remote;
+
+	if ((flags & DA_REQUEST_READABLE) == 0) {
 		da_diag_set(&transaction->diag,
 		    "nobody could read the code "
 		    "(no terminal, or not keyboard-interactive)");
 		return DA_E_NO_TERMINAL;
 	}
-	if (remote && transaction->config->remote == DA_REMOTE_DENY) {
+	/* Who asks for somebody else here is as good as a stranger from afar:
+	 * either could send the code to the victim (attack D9). */
+	if ((flags & (DA_REQUEST_REMOTE | DA_REQUEST_FOR_OTHER)) == 0)
+		return DA_OK;
+	if (remote == DA_REMOTE_DENY) {
 		da_diag_set(&transaction->diag, "remote = deny");
 		return DA_E_REMOTE_POLICY;
 	}
-	if (remote &&
-	    transaction->config->remote == DA_REMOTE_PUBLICKEY_FIRST &&
-	    (request->flags & DA_REQUEST_PUBKEY_PROVED) == 0) {
+	if (remote == DA_REMOTE_PUBLICKEY_FIRST &&
+	    (flags & DA_REQUEST_PUBKEY_PROVED) == 0) {
 		da_diag_set(&transaction->diag,
 		    "remote = publickey-first, and "
 		    "no key was proved before");
 		return DA_E_REMOTE_POLICY;
 	}
+	return DA_OK;
+}
+
+static enum da_err
+check_account(const struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	enum da_err err;
+
 	if (auth->local)
 		return DA_OK;
 	err = da_transaction_check_names(transaction, auth->uid);
@@ -189,21 +217,24 @@ check_hopeless(struct auth *auth)
 			    : err;
 }
 
+/* Everything that can be decided without showing a code. DA_E_IGNORE: a sign-in
+ * is due; DA_OK: the session that the caller is in has answered. */
 static enum da_err
-join_list(const struct da_config_list *list, char *out, size_t size)
+check_hopeless(struct auth *auth)
 {
-	size_t used = 0;
+	enum da_err err = check_name(auth);
 
-	out[0] = '\0';
-	for (size_t i = 0; i < list->count; i++) {
-		int n = snprintf(out + used, size - used, "%s%s",
-		    i > 0 ? " " : "", list->items[i]);
-
-		if (n < 0 || (size_t)n >= size - used)
-			return DA_E_TOO_LARGE;
-		used += (size_t)n;
-	}
-	return DA_OK;
+	if (err != DA_OK)
+		return err;
+	da_reauth_find(auth->transaction, auth->uid, &auth->found);
+	err = da_reauth_check(auth->transaction, &auth->found);
+	if (err == DA_OK)
+		return check_account(auth);
+	if (err == DA_E_IGNORE)
+		err = check_reader(auth);
+	if (err == DA_OK)
+		err = check_account(auth);
+	return err == DA_OK ? DA_E_IGNORE : err;
 }
 
 /* What the provider's page can show before the person approves. */
@@ -225,92 +256,46 @@ describe_device(const struct auth *auth, char *out, size_t size)
 }
 
 static enum da_err
-fill_start(const struct auth *auth, struct da_wire_start *start)
+fill_order(struct auth *auth)
 {
 	struct da_transaction *transaction = auth->transaction;
 	const struct da_profile *profile = transaction->profile;
 	struct da_policy policy = da_transaction_policy(transaction);
+	struct da_wire_start *start = &auth->order.start;
 	enum da_err err =
-	    da_text_copy(profile->issuer, start->issuer, sizeof(start->issuer));
+	    da_order_init(transaction->paths, transaction->config, profile,
+		/* bound= */ false, &auth->order, &transaction->diag);
 
 	if (err == DA_OK)
-		err = da_text_copy(profile->client_id, start->client_id,
-		    sizeof(start->client_id));
-	if (err == DA_OK)
-		err = da_text_copy(
-		    profile->scope, start->scope, sizeof(start->scope));
-	if (err == DA_OK)
-		err = da_text_copy(
-		    profile->ca_file, start->ca_file, sizeof(start->ca_file));
-	if (err == DA_OK)
-		err = join_list(&profile->username_claim, start->username_claim,
-		    sizeof(start->username_claim));
-	if (err == DA_OK)
-		err =
-		    da_policy_list_claims(transaction->config, profile->issuer,
-			start->other_claims, sizeof(start->other_claims));
-	if (err == DA_OK)
-		err = da_text_copy(profile->groups_claim, start->groups_claim,
-		    sizeof(start->groups_claim));
-	if (err == DA_OK)
-		err = join_list(&profile->endpoint_hosts, start->endpoint_hosts,
-		    sizeof(start->endpoint_hosts));
-	if (err != DA_OK) {
-		da_diag_set(&transaction->diag,
-		    "a value of profile \"%s\" is "
-		    "too long",
-		    profile->name);
-		return DA_E_CONFIG;
-	}
+		err = da_reauth_wanted(transaction, &auth->wanted);
+	if (err != DA_OK)
+		return err;
 	if (profile->send_device_name)
 		describe_device(
 		    auth, start->device_name, sizeof(start->device_name));
+	memcpy(start->acr_values, auth->wanted.acr_values,
+	    sizeof(start->acr_values));
+	memcpy(start->amr, auth->wanted.amr, sizeof(start->amr));
 	start->task = DA_TASK_LOGIN;
-	start->max_age_s = -1;
-	start->client_auth = (uint32_t)profile->client_auth;
-	start->secret_raw = profile->client_secret_raw;
+	start->max_age_s = auth->wanted.max_age_s;
 	start->need_groups =
 	    da_policy_needs_groups(&policy, transaction->request.user);
-	start->algorithms = (uint32_t)profile->algorithms;
-	start->allow_loopback = profile->allow_loopback;
-	start->min_interval_s = profile->min_interval_s;
-	start->request_timeout_ms = profile->request_timeout_s * 1000;
 	start->deadline_ms = auth->deadline_mono_ms - da_clock_mono_ms();
 	start->want_qr = (transaction->request.flags & DA_REQUEST_QR) != 0;
-	return da_config_read_secret(transaction->paths, profile,
-	    &start->client_secret, &transaction->diag);
-}
-
-/* An empty or damaged cache costs a request, never a login. */
-static void
-fill_cached(const struct auth *auth, struct da_wire_start *start)
-{
-	const struct da_transaction *transaction = auth->transaction;
-	const char *issuer = transaction->profile->issuer;
-
-	DA_IGNORE(da_cache_load(transaction->paths, DA_CACHE_METADATA, issuer,
-	    auth->started_s, &start->metadata, NULL));
-	DA_IGNORE(da_cache_load(transaction->paths, DA_CACHE_JWKS, issuer,
-	    auth->started_s, &start->jwks, NULL));
+	auth->order.signer.terms.limit += DA_SIGNER_LIMIT_PER_POLL *
+	    (unsigned int)(start->deadline_ms / 1000 / profile->min_interval_s);
+	return DA_OK;
 }
 
 static enum da_err
 start_worker(struct auth *auth)
 {
-	struct da_wire_start start = {0};
-	enum da_err err;
+	enum da_err err = fill_order(auth);
 
-	da_buf_init(&start.client_secret, DA_SECRET_MAX);
-	da_buf_init(&start.metadata, DA_BODY_MAX);
-	da_buf_init(&start.jwks, DA_BODY_MAX);
-	err = fill_start(auth, &start);
-	if (err == DA_OK) {
-		fill_cached(auth, &start);
-		err = da_worker_start(auth->transaction->paths, &start,
-		    &auth->worker, &auth->transaction->diag);
-	}
-	da_wire_done(DA_WIRE_START, &start);
-	return err;
+	return err != DA_OK
+	    ? err
+	    : da_worker_start(auth->transaction->paths, &auth->order,
+		  &auth->worker, &auth->transaction->diag);
 }
 
 /* The code is good until the provider or this host gives up. */
@@ -410,6 +395,30 @@ check_pin(struct auth *auth)
 	return err;
 }
 
+/* How good the sign-in was; kept for the session. The worker has checked it; it
+ * is a stranger all the same. */
+static enum da_err
+check_assurance(struct auth *auth)
+{
+	const struct da_wire_identity *identity = &auth->identity;
+	struct da_session *session = &auth->session;
+	const struct da_assurance_wanted wanted = {
+	    .acr_values = auth->wanted.acr_values,
+	    .amr = auth->wanted.amr,
+	    .max_age_s = auth->wanted.max_age_s,
+	    .asked_s = auth->started_s,
+	    .leeway_s = DA_CLOCK_LEEWAY_S,
+	};
+	const struct da_assurance given = {
+	    identity->acr, identity->amr, identity->auth_time_s};
+
+	memcpy(session->acr, identity->acr, sizeof(session->acr));
+	memcpy(session->amr, identity->amr, sizeof(session->amr));
+	session->auth_time_s =
+	    identity->auth_time_s > 0 ? identity->auth_time_s : 0;
+	return da_assurance_check(&wanted, &given, &auth->transaction->diag);
+}
+
 /* Everything that has to hold before the person is let in. */
 static enum da_err
 check_identity(struct auth *auth)
@@ -440,10 +449,14 @@ check_identity(struct auth *auth)
 		err = da_policy_find_person(&policy, &claims,
 		    transaction->request.user, auth->local, transaction->person,
 		    &transaction->diag);
+	if (err != DA_OK)
+		return err;
+	/* The provider has said that this is the name: no mistyped password. */
+	transaction->user_is_known = true;
+	explain_groups(transaction, &identity->groups);
+	err = check_pin(auth);
 	if (err == DA_OK)
-		explain_groups(transaction, &identity->groups);
-	if (err == DA_OK)
-		err = check_pin(auth);
+		err = check_assurance(auth);
 	if (err == DA_OK)
 		err = da_policy_check_access(&policy, transaction->person,
 		    &identity->groups, &identity->claims, &transaction->diag);
@@ -452,24 +465,6 @@ check_identity(struct auth *auth)
 		    transaction->result.rule,
 		    sizeof(transaction->result.rule))); /* same size */
 	return err;
-}
-
-static void
-save_metadata(const struct auth *auth)
-{
-	const struct da_transaction *transaction = auth->transaction;
-	const struct da_wire_metadata *fetched = &auth->metadata;
-	const char *issuer = transaction->profile->issuer;
-
-	/* A cache that cannot be written costs the next login a request. */
-	if (fetched->metadata.len > 0)
-		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_METADATA,
-		    issuer, auth->started_s, fetched->metadata_max_age_s,
-		    &fetched->metadata, NULL));
-	if (fetched->jwks.len > 0)
-		DA_IGNORE(da_cache_save(transaction->paths, DA_CACHE_JWKS,
-		    issuer, auth->started_s, fetched->jwks_max_age_s,
-		    &fetched->jwks, NULL));
 }
 
 /* By what an [account NAME] has to list the person from now on. */
@@ -488,6 +483,39 @@ note_login_name(const struct auth *auth, struct da_person *person)
 		memcpy(person->listed_as, login, sizeof(login));
 }
 
+/* Where a session phase follows, the grant takes the tokens along. A host whose
+ * secret is not to be had keeps none: they are taken back. */
+static enum da_err
+create_grant(struct auth *auth, struct da_grant *grant)
+{
+	struct da_transaction *transaction = auth->transaction;
+	struct da_host_keys keys = {.count = 0};
+	struct da_diag diag = {0};
+	bool keep = (transaction->request.flags & DA_REQUEST_SESSION) != 0;
+	enum da_err err = DA_OK;
+
+	if (keep)
+		err = da_host_keys_load(transaction->paths, &keys, &diag);
+	if (err != DA_OK) {
+		keep = false;
+		memcpy(grant->session.account, grant->account,
+		    sizeof(grant->session.account));
+		da_audit_session("seal", err, &grant->session, &diag);
+	}
+	if (keep) {
+		grant->session = auth->session;
+		da_session_init(&auth->session);
+	}
+	err = da_grant_create(transaction->paths, keep ? &keys : NULL, grant,
+	    transaction->result.grant, &transaction->diag);
+	da_host_keys_done(&keys);
+	if (err != DA_OK && keep) {
+		auth->session = grant->session;
+		da_session_init(&grant->session);
+	}
+	return err;
+}
+
 static enum da_err
 leave_grant(struct auth *auth)
 {
@@ -502,6 +530,7 @@ leave_grant(struct auth *auth)
 		buffer, sizeof(buffer), &account, &provisional);
 
 	da_grant_init(&grant);
+	grant.uid = auth->uid;
 	if (err == DA_OK && account.uid != auth->uid) {
 		da_diag_set(&transaction->diag,
 		    "the account got another uid during the sign-in");
@@ -542,8 +571,7 @@ leave_grant(struct auth *auth)
 		memcpy(grant.home, auth->home, sizeof(grant.home));
 		memcpy(grant.shell, auth->shell, sizeof(grant.shell));
 		grant.person.verified_at_s = da_clock_wall_s();
-		err = da_grant_create(transaction->paths, &grant,
-		    transaction->result.grant, &transaction->diag);
+		err = create_grant(auth, &grant);
 	}
 	da_grant_done(&grant);
 	return err;
@@ -572,8 +600,13 @@ hear_worker(struct auth *auth)
 		err = shown == DA_OK ? DA_E_IGNORE : shown;
 		break;
 	}
-	case DA_WIRE_TOKENS:
+	case DA_WIRE_TOKENS: {
+		enum da_err taken = da_exchange_take_tokens(&auth->session,
+		    &message.body.tokens, da_order_thumbprint(&auth->order));
+
+		err = taken == DA_OK ? DA_E_IGNORE : taken;
 		break;
+	}
 	case DA_WIRE_IDENTITY:
 		auth->identity = message.body.identity;
 		auth->identified = true;
@@ -685,25 +718,92 @@ must_confirm(const struct da_transaction *transaction)
 	    !transaction->config->sshd_shows_text_at_once;
 }
 
+/* Tokens may be on their way when the person leaves: who has them has to take
+ * them back. */
+static void
+hear_tokens(struct auth *auth)
+{
+	struct pollfd fd = {.fd = auth->worker.socket, .events = POLLIN};
+	struct da_diag diag = auth->transaction->diag;
+
+	while (fd.fd >= 0 && auth->session.access_token.len == 0 &&
+	    !auth->identified && poll(&fd, 1, 0) > 0 &&
+	    hear_worker(auth) == DA_E_IGNORE)
+		;
+	auth->transaction->diag = diag;
+}
+
+/* For whoever takes them back. */
+static void
+leave_tokens(struct auth *auth)
+{
+	struct da_transaction *transaction = auth->transaction;
+	struct da_session *left = &transaction->leftover;
+
+	if (auth->session.access_token.len == 0)
+		return;
+	*left = auth->session;
+	da_session_init(&auth->session);
+	left->uid = auth->uid;
+	memcpy(left->host, auth->host, sizeof(left->host));
+	memcpy(left->issuer, transaction->profile->issuer,
+	    strlen(transaction->profile->issuer) + 1);
+	memcpy(left->subject, transaction->subject, sizeof(left->subject));
+	memcpy(left->account, transaction->request.user, sizeof(left->account));
+	memcpy(
+	    left->service, transaction->request.service, sizeof(left->service));
+	memcpy(left->profile, transaction->profile->name,
+	    strlen(transaction->profile->name) + 1);
+}
+
+static enum da_err
+sign_in(struct auth *auth, const struct da_limits_request *limits)
+{
+	struct da_transaction *transaction = auth->transaction;
+	enum da_err err =
+	    da_limits_take(transaction->paths, limits, &transaction->diag);
+
+	if (err != DA_OK)
+		return err;
+	auth->must_confirm = must_confirm(transaction);
+	set_deadline(auth);
+	da_audit_explain(transaction,
+	    "the name could succeed; profile %s, issuer %s, %lld s to approve, "
+	    "%s",
+	    transaction->profile->name, transaction->profile->issuer,
+	    (long long)(auth->deadline_mono_ms - da_clock_mono_ms()) / 1000,
+	    auth->must_confirm ? "asks for Enter" : "shows the code at once");
+	err = start_worker(auth);
+	if (err == DA_OK)
+		err = wait_for_end(auth);
+	if (err != DA_OK)
+		hear_tokens(auth);
+	da_worker_end(&auth->worker);
+	if (err == DA_OK)
+		err = leave_grant(auth);
+	if (err == DA_OK) {
+		da_order_keep(
+		    transaction->paths, transaction->profile, &auth->metadata);
+		/* Forgetting it costs this source its privilege, no more. */
+		DA_IGNORE(da_limits_remember(transaction->paths, limits, NULL));
+		da_reauth_renew(transaction, &auth->found, &auth->session);
+	}
+	/* What is cached may be the cause, and may be old: the next login asks
+	 * the provider anew. */
+	if (err == DA_E_TOKEN || err == DA_E_PROTOCOL || err == DA_E_PROVIDER ||
+	    err == DA_E_UNREACHABLE)
+		da_cache_drop(transaction->paths, transaction->profile->issuer);
+	leave_tokens(auth);
+	return err;
+}
+
 enum da_err
 da_auth_run(struct da_transaction *transaction)
 {
 	struct auth auth = {.transaction = transaction,
 	    .worker = {.socket = -1},
 	    .started_s = da_clock_wall_s()};
-	struct da_limits_request limits;
-	enum da_err err = da_transaction_configure(transaction);
-
-	transaction->phase = "auth";
-	if (err == DA_OK)
-		err = check_hopeless(&auth);
-	if (err != DA_OK)
-		return err;
-	if (gethostname(auth.host, sizeof(auth.host) - 1) != 0 ||
-	    !da_text_is_printable(auth.host) || auth.host[0] == '\0')
-		DA_IGNORE(
-		    da_text_copy("this host", auth.host, sizeof(auth.host)));
-	limits = (struct da_limits_request){
+	const struct da_limits_request limits = {
 	    .source = (transaction->request.flags & DA_REQUEST_FOR_OTHER) != 0
 		? "(for somebody else)"
 		: transaction->request.rhost,
@@ -712,35 +812,17 @@ da_auth_run(struct da_transaction *transaction)
 		(transaction->request.flags & DA_REQUEST_PUBKEY_PROVED) != 0,
 	    .now_mono_ms = da_clock_mono_ms(),
 	};
-	err = da_limits_take(transaction->paths, &limits, &transaction->diag);
-	if (err != DA_OK)
-		return err;
-	auth.must_confirm = must_confirm(transaction);
-	set_deadline(&auth);
-	da_audit_explain(transaction,
-	    "the name could succeed; profile %s, issuer %s, %lld s to approve, "
-	    "%s",
-	    transaction->profile->name, transaction->profile->issuer,
-	    (long long)(auth.deadline_mono_ms - da_clock_mono_ms()) / 1000,
-	    auth.must_confirm ? "asks for Enter" : "shows the code at once");
-	err = start_worker(&auth);
+	enum da_err err = da_transaction_configure(transaction);
+
+	transaction->phase = "auth";
+	da_transaction_host(auth.host, sizeof(auth.host));
 	if (err == DA_OK)
-		err = wait_for_end(&auth);
-	da_worker_end(&auth.worker);
-	if (err == DA_OK)
-		err = leave_grant(&auth);
-	if (err == DA_OK) {
-		transaction->user_is_known = true;
-		save_metadata(&auth);
-		/* Forgetting it costs this source its privilege, no more. */
-		DA_IGNORE(
-		    da_limits_remember(transaction->paths, &limits, NULL));
-	}
-	/* What is cached may be the cause, and may be old: the next login asks
-	 * the provider anew. */
-	if (err == DA_E_TOKEN || err == DA_E_PROTOCOL || err == DA_E_PROVIDER ||
-	    err == DA_E_UNREACHABLE)
-		da_cache_drop(transaction->paths, transaction->profile->issuer);
+		err = check_hopeless(&auth);
+	if (err == DA_E_IGNORE)
+		err = sign_in(&auth, &limits);
+	da_reauth_done(&auth.found);
+	da_order_done(&auth.order);
+	da_session_done(&auth.session);
 	da_wire_done(DA_WIRE_IDENTITY, &auth.identity);
 	da_wire_done(DA_WIRE_METADATA, &auth.metadata);
 	return err;

@@ -4,7 +4,8 @@
  * accounts and grants, audits. It MUST NOT read a byte from the network; the
  * worker does, and is distrusted.
  *
- * Descriptor 3 is the socket to the module; its end ends the broker.
+ * Descriptor 3 is the socket to the module; its end ends the broker. With the
+ * one argument "sweep" there is none: see sweep.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,8 @@
 #include <openssl/crypto.h>
 
 #include "account/local.h"
+#include "broker/revocation.h"
+#include "broker/sweep.h"
 #include "broker/transaction.h"
 #include "core/clock.h"
 #include "core/frame.h"
@@ -59,7 +62,6 @@ harden(void)
 	if (files.rlim_cur > files.rlim_max)
 		files.rlim_cur = files.rlim_max;
 	return getuid() == da_paths.owner && geteuid() == da_paths.owner &&
-	    is_unix_socket(CLIENT_SOCKET) &&
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	    setrlimit(RLIMIT_CORE, &none) == 0 &&
@@ -235,11 +237,14 @@ main(int argc, char **argv)
 	uint8_t type;
 	enum da_err err;
 
-	(void)argv;
-	if (argc != 1 || !harden() || !set_up_crypto())
+	if (!harden() || !set_up_crypto())
+		return 1;
+	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
+	if (argc == 2 && strcmp(argv[1], "sweep") == 0)
+		return da_sweep_run(&da_paths) == DA_OK ? 0 : 2;
+	if (argc != 1 || !is_unix_socket(CLIENT_SOCKET))
 		return 1;
 	leave_callers_group();
-	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
 	err = receive_request(&transaction, &type);
 	if (err == DA_OK)
 		err = run(&transaction, type);
@@ -251,6 +256,9 @@ main(int argc, char **argv)
 	/* Who is gone cannot be told. */
 	DA_IGNORE(da_wire_send(transaction.client, DA_WIRE_RESULT,
 	    &transaction.result, da_clock_mono_ms() + ANSWER_TIMEOUT_MS));
+	/* Nobody is kept waiting for the rest. */
+	(void)close(transaction.client);
+	da_revocation_finish(&transaction);
 	da_wire_done(DA_WIRE_RESULT, &transaction.result);
 	da_config_free(transaction.config);
 	return err == DA_OK ? 0 : 2;

@@ -1,6 +1,6 @@
 /*
- * The account and session phases: no network, no worker. What was verified at
- * the last sign-in decides, whatever method the person logs in with now.
+ * The account phase: no network, no worker. What was verified at the last
+ * sign-in decides, whatever method the person logs in with now.
  */
 #include <string.h>
 
@@ -48,10 +48,9 @@ check_access(struct da_transaction *transaction,
 	return DA_E_ACCT_DENIED;
 }
 
-/* Whether the person may be the account, which is local or the person's own. */
-static enum da_err
-check_person(struct da_transaction *transaction, const struct da_person *person,
-    bool local)
+enum da_err
+da_transaction_check_person(struct da_transaction *transaction,
+    const struct da_person *person, bool local)
 {
 	/* As the PAM line or default_profile says. */
 	const struct da_profile *asked = transaction->profile;
@@ -95,6 +94,12 @@ check_person(struct da_transaction *transaction, const struct da_person *person,
 		err = check_access(transaction, asked, person);
 	if (err != DA_OK)
 		return err;
+	if (person->withdrawn) {
+		da_diag_set(&transaction->diag,
+		    "the provider does not renew the sign-in any more; a new "
+		    "one is due");
+		return DA_E_ACCT_STALE;
+	}
 	/* A time in the future is a clock set back: ask again. */
 	if (age_s < 0 || age_s > transaction->config->account_max_age_s) {
 		da_diag_set(&transaction->diag,
@@ -208,18 +213,18 @@ da_phase_account(struct da_transaction *transaction)
 	if (err != DA_OK)
 		return err;
 	if (request->grant[0] != '\0') {
-		err = da_grant_load(transaction->paths, request->grant,
+		err = da_grant_load(transaction->paths, NULL, request->grant,
 		    request->user, request->service, &grant,
 		    &transaction->diag);
 		if (err == DA_OK) {
 			memcpy(transaction->person, grant.person.name,
 			    sizeof(transaction->person));
-			err = check_person(
+			err = da_transaction_check_person(
 			    transaction, &grant.person, grant.local);
 			if (err == DA_OK)
 				err = commit(transaction, &grant);
 			if (err == DA_OK &&
-			    (request->flags & DA_REQUEST_CONSUME) != 0)
+			    (request->flags & DA_REQUEST_SESSION) == 0)
 				err = da_grant_consume(transaction->paths,
 				    request->grant, &transaction->diag);
 			da_grant_done(&grant);
@@ -252,37 +257,10 @@ da_phase_account(struct da_transaction *transaction)
 	if (err != DA_OK)
 		return DA_E_ACCT_DENIED;
 	transaction->user_is_known = true;
-	err = check_person(transaction, &person, /* local= */ false);
+	err = da_transaction_check_person(
+	    transaction, &person, /* local= */ false);
 	da_person_done(&person);
 	if (err == DA_OK)
 		err = check_account(transaction);
 	return err;
-}
-
-enum da_err
-da_phase_session(struct da_transaction *transaction)
-{
-	const struct da_wire_request *request = &transaction->request;
-	struct da_grant grant;
-	enum da_err err;
-
-	transaction->phase =
-	    (request->flags & DA_REQUEST_OPEN) != 0 ? "open" : "close";
-	if ((request->flags & DA_REQUEST_OPEN) == 0)
-		return DA_OK;
-	err = da_grant_load(transaction->paths, request->grant, request->user,
-	    request->service, &grant, &transaction->diag);
-	if (err != DA_OK)
-		return err;
-	transaction->user_is_known = true;
-	DA_IGNORE(da_text_copy(grant.person.issuer, transaction->issuer,
-	    sizeof(transaction->issuer)));
-	DA_IGNORE(da_text_copy(grant.person.subject, transaction->subject,
-	    sizeof(transaction->subject)));
-	memcpy(transaction->result.who, grant.who, sizeof(grant.who));
-	memcpy(transaction->person, grant.person.name,
-	    sizeof(transaction->person));
-	da_grant_done(&grant);
-	return da_grant_consume(
-	    transaction->paths, request->grant, &transaction->diag);
 }

@@ -14,8 +14,10 @@
 #include "core/wire.h"
 #include "store/config.h"
 #include "store/policy.h"
+#include "store/session.h"
 
 struct da_paths;
+struct da_person;
 
 struct da_transaction {
 	const struct da_paths *paths;
@@ -33,12 +35,21 @@ struct da_transaction {
 	char issuer[DA_ISSUER_MAX + 1];
 	char subject[DA_SUBJECT_MAX + 1];
 	char code_digest[17]; /* of the user code, to match provider logs */
-	struct da_diag diag;  /* why, for the administrator */
+	char session[DA_SESSION_MAX + 1]; /* the one it is about */
+	/* What answered for the person, if not a sign-in: "session",
+	 * "provider-check". */
+	const char *by;
+	struct da_diag diag; /* why, for the administrator */
+	/* For da_revocation_finish(), once nobody waits any more. */
+	struct da_session leftover; /* tokens that no session has taken */
+	char ended[DA_SESSION_MAX + 1];
+	struct da_session doomed; /* without tokens; to be terminated */
 };
 
 /* The phases. Each fills result (all but code and nonce) and diag. */
 enum da_err da_auth_run(struct da_transaction *transaction) DA_MUST_CHECK;
 enum da_err da_phase_account(struct da_transaction *transaction) DA_MUST_CHECK;
+/* Opens a session, or ends one. */
 enum da_err da_phase_session(struct da_transaction *transaction) DA_MUST_CHECK;
 
 /* Loads configuration and profile. DA_E_CONFIG. */
@@ -57,6 +68,20 @@ enum da_err da_transaction_check_names(
 struct da_policy
 da_transaction_policy(const struct da_transaction *transaction);
 
+/* The process at the other end: the host program. DA_E_SYS. */
+enum da_err da_transaction_peer(
+    const struct da_transaction *transaction, int32_t *ret) DA_MUST_CHECK;
+
+/* This host's name, as people know it. */
+void da_transaction_host(char *ret, size_t size);
+
+/* Whether a person, as the last sign-in left him, may be the account, which is
+ * local or his own. The profile becomes that which he signed in with.
+ * DA_E_ACCT_DENIED, DA_E_ACCT_UNKNOWN (never signed in here), DA_E_ACCT_STALE
+ * (too long ago). */
+enum da_err da_transaction_check_person(struct da_transaction *transaction,
+    const struct da_person *person, bool local) DA_MUST_CHECK;
+
 /* Whether the account that is asked for is one of the passwd file's; then it is
  * managed, or the module would not ask. DA_E_SYS, DA_E_NOMEM. */
 enum da_err da_transaction_is_local(
@@ -66,6 +91,10 @@ enum da_err da_transaction_is_local(
  * secret, never an unknown name. */
 void da_audit_explain(const struct da_transaction *transaction,
     const char *format, ...) DA_PRINTF(2, 3);
+
+/* One line about a session: what became of its tokens. */
+void da_audit_session(const char *event, enum da_err err,
+    const struct da_session *session, const struct da_diag *diag);
 
 /* Writes the audit line of the decision: one per transaction. */
 void da_audit_write(const struct da_transaction *transaction, enum da_err err);

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "broker/order.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/frame.h"
@@ -25,8 +26,8 @@ enum state {
 	STATE_ENDED,
 };
 
-/* What a worker may say when. */
-static const struct da_wire_step worker_steps[] = {
+/* What a worker may say when, by its task (WIRE.md). */
+static const struct da_wire_step login_steps[] = {
     {STATE_STARTED, DA_WIRE_DEVICE, STATE_CODE_SHOWN},
     {STATE_STARTED, DA_WIRE_FAILED, STATE_ENDED},
     {STATE_CODE_SHOWN, DA_WIRE_TOKENS, STATE_APPROVED},
@@ -34,6 +35,38 @@ static const struct da_wire_step worker_steps[] = {
     {STATE_APPROVED, DA_WIRE_METADATA, STATE_APPROVED},
     {STATE_APPROVED, DA_WIRE_IDENTITY, STATE_ENDED},
     {STATE_APPROVED, DA_WIRE_FAILED, STATE_ENDED},
+};
+static const struct da_wire_step refresh_steps[] = {
+    {STATE_STARTED, DA_WIRE_TOKENS, STATE_APPROVED},
+    {STATE_STARTED, DA_WIRE_FAILED, STATE_ENDED},
+    {STATE_APPROVED, DA_WIRE_METADATA, STATE_APPROVED},
+    {STATE_APPROVED, DA_WIRE_IDENTITY, STATE_ENDED},
+    {STATE_APPROVED, DA_WIRE_FAILED, STATE_ENDED},
+};
+static const struct da_wire_step revoke_steps[] = {
+    {STATE_STARTED, DA_WIRE_METADATA, STATE_STARTED},
+    {STATE_STARTED, DA_WIRE_REVOKED, STATE_ENDED},
+    {STATE_STARTED, DA_WIRE_FAILED, STATE_ENDED},
+};
+static const struct da_wire_step introspect_steps[] = {
+    {STATE_STARTED, DA_WIRE_METADATA, STATE_STARTED},
+    {STATE_STARTED, DA_WIRE_IDENTITY, STATE_ENDED},
+    {STATE_STARTED, DA_WIRE_FAILED, STATE_ENDED},
+};
+
+#define STEPS(table)                                                           \
+	{                                                                      \
+		(table), DA_ARRAY_LEN(table)                                   \
+	}
+
+static const struct {
+	const struct da_wire_step *steps;
+	size_t count;
+} tasks[] = {
+    [DA_TASK_LOGIN] = STEPS(login_steps),
+    [DA_TASK_REFRESH] = STEPS(refresh_steps),
+    [DA_TASK_REVOKE] = STEPS(revoke_steps),
+    [DA_TASK_INTROSPECT] = STEPS(introspect_steps),
 };
 
 #define SEND_TIMEOUT_MS 5000
@@ -104,7 +137,7 @@ become_worker(const char *path, int socket, uid_t uid, gid_t gid)
 }
 
 enum da_err
-da_worker_start(const struct da_paths *paths, const struct da_wire_start *start,
+da_worker_start(const struct da_paths *paths, struct da_order *order,
     struct da_worker *ret, struct da_diag *diag)
 {
 	int pair[2];
@@ -112,7 +145,9 @@ da_worker_start(const struct da_paths *paths, const struct da_wire_start *start,
 	gid_t gid;
 	enum da_err err;
 
-	*ret = (struct da_worker){.socket = -1};
+	*ret = (struct da_worker){.socket = -1,
+	    .task = order->start.task,
+	    .signer = order->key != NULL ? &order->signer : NULL};
 	err = find_worker_ids(paths, &uid, &gid, diag);
 	if (err != DA_OK)
 		return err;
@@ -130,8 +165,9 @@ da_worker_start(const struct da_paths *paths, const struct da_wire_start *start,
 		da_diag_set(diag, "fork: %m");
 		return DA_E_SYS;
 	}
-	err = da_wire_send(ret->socket, DA_WIRE_START, start,
+	err = da_wire_send(ret->socket, DA_WIRE_START, &order->start,
 	    da_clock_mono_ms() + SEND_TIMEOUT_MS);
+	da_wire_done(DA_WIRE_START, &order->start);
 	if (err == DA_OK)
 		return DA_OK;
 	da_diag_set(diag, "cannot start %s", paths->worker);
@@ -146,6 +182,35 @@ decode(uint8_t type, const struct da_buf *body, struct da_worker_message *ret)
 	return da_wire_decode(ret->type, body, &ret->body);
 }
 
+/* DA_E_IGNORE when it got what it may get. */
+static enum da_err
+serve_signer(struct da_worker *worker, uint8_t type, const struct da_buf *body,
+    struct da_diag *diag)
+{
+	struct da_wire_endpoints endpoints;
+	struct da_wire_sign order = {0};
+	struct da_wire_signed answer = {0};
+	enum da_err err;
+
+	if (type == DA_WIRE_ENDPOINTS) {
+		err = da_wire_decode(DA_WIRE_ENDPOINTS, body, &endpoints);
+		if (err == DA_OK)
+			err = da_signer_take_endpoints(
+			    worker->signer, &endpoints, diag);
+		return err == DA_OK ? DA_E_IGNORE : err;
+	}
+	err = da_wire_decode(DA_WIRE_SIGN, body, &order);
+	if (err == DA_OK)
+		err = da_signer_sign(
+		    worker->signer, &order, da_clock_wall_s(), &answer, diag);
+	if (err == DA_OK)
+		err = da_wire_send(worker->socket, DA_WIRE_SIGNED, &answer,
+		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
+	da_wire_done(DA_WIRE_SIGN, &order);
+	da_wire_done(DA_WIRE_SIGNED, &answer);
+	return err == DA_OK ? DA_E_IGNORE : err;
+}
+
 enum da_err
 da_worker_recv(struct da_worker *worker, struct da_worker_message *ret,
     struct da_diag *diag)
@@ -157,9 +222,17 @@ da_worker_recv(struct da_worker *worker, struct da_worker_message *ret,
 	da_buf_init(&body, DA_FRAME_MAX);
 	err = da_frame_recv(worker->socket, &type, &body,
 	    da_clock_mono_ms() + DA_FRAME_TIMEOUT_MS);
+	if (err == DA_OK && worker->signer != NULL &&
+	    worker->state != STATE_ENDED &&
+	    (type == DA_WIRE_ENDPOINTS || type == DA_WIRE_SIGN)) {
+		err = serve_signer(worker, type, &body, diag);
+		if (err == DA_E_IGNORE || err == DA_E_SYS ||
+		    err == DA_E_NOMEM || err == DA_E_WORKER)
+			return err;
+	}
 	if (err == DA_OK)
-		err = da_wire_advance(worker_steps, DA_ARRAY_LEN(worker_steps),
-		    type, &worker->state);
+		err = da_wire_advance(tasks[worker->task].steps,
+		    tasks[worker->task].count, type, &worker->state);
 	if (err == DA_OK)
 		err = decode(type, &body, ret);
 	if (err == DA_OK && worker->state == STATE_ENDED) {

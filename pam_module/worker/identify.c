@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/assurance.h"
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/text.h"
@@ -23,7 +24,7 @@ verify_once(const struct da_identify *order, struct da_wire_identity *identity,
 	    .client_id = order->start->client_id,
 	    .algorithms = order->start->algorithms,
 	    .now_s = da_clock_wall_s(),
-	    .leeway_s = DA_IDENTIFY_LEEWAY_S,
+	    .leeway_s = DA_CLOCK_LEEWAY_S,
 	    .not_before_s = order->asked_s,
 	    .access_token = (const char *)order->tokens->access_token.bytes,
 	};

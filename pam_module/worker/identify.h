@@ -16,9 +16,6 @@ struct da_documents;
 struct da_requester;
 struct da_token_answer;
 
-/* How far the clocks of host and provider may differ. */
-#define DA_IDENTIFY_LEEWAY_S 60
-
 struct da_identify {
 	const struct da_wire_start *start;
 	const struct da_token_answer *tokens;

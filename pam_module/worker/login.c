@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "core/assurance.h"
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "http/http.h"
-#include "provider/assurance.h"
 #include "provider/device.h"
 #include "provider/device_flow.h"
 #include "provider/qr.h"
@@ -193,10 +193,13 @@ check_assurance(struct da_errand *task, const struct da_wire_identity *identity)
 	    .amr = task->start->amr,
 	    .max_age_s = task->start->max_age_s,
 	    .asked_s = task->asked_s,
-	    .leeway_s = DA_IDENTIFY_LEEWAY_S,
+	    .leeway_s = DA_CLOCK_LEEWAY_S,
 	};
 
-	return da_assurance_check(&wanted, identity, &task->reason);
+	const struct da_assurance given = {
+	    identity->acr, identity->amr, identity->auth_time_s};
+
+	return da_assurance_check(&wanted, &given, &task->reason);
 }
 
 enum da_err

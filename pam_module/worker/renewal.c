@@ -1,5 +1,6 @@
 #include "worker/renewal.h"
 
+#include "core/assurance.h"
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/text.h"
@@ -71,7 +72,7 @@ da_renewal_introspect(struct da_errand *task, struct da_wire_identity *identity)
 	    .kind = start->refresh_token.len > 0 ? DA_TOKEN_REFRESH
 						 : DA_TOKEN_ACCESS,
 	    .now_s = da_clock_wall_s(),
-	    .leeway_s = DA_IDENTIFY_LEEWAY_S,
+	    .leeway_s = DA_CLOCK_LEEWAY_S,
 	};
 	enum da_err err =
 	    ask(task, DA_ENDPOINT_INTROSPECTION, expect.kind, &answer);

@@ -53,6 +53,7 @@ static const struct field request_fields[] = {
     ARRAY(KIND_ASCII, da_wire_request, rhost),
     ARRAY(KIND_ASCII, da_wire_request, profile),
     ARRAY(KIND_ASCII, da_wire_request, grant),
+    ARRAY(KIND_ASCII, da_wire_request, session),
 };
 
 static const struct field confirm_fields[] = {
@@ -78,6 +79,7 @@ static const struct field result_fields[] = {
     ARRAY(KIND_ASCII, da_wire_result, provider),
     ARRAY(KIND_ASCII, da_wire_result, reason),
     ARRAY(KIND_ASCII, da_wire_result, grant),
+    ARRAY(KIND_ASCII, da_wire_result, session),
 };
 
 static const struct field start_fields[] = {

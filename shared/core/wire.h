@@ -97,7 +97,7 @@ enum da_sign {
 #define DA_REQUEST_NO_PROMPT 64u    /* prompt=none: never ask for Enter */
 #define DA_REQUEST_LOGIN_60S 128u   /* login(1), which gives up after 60 s */
 #define DA_REQUEST_DEBUG 256u       /* explain decisions in the log */
-#define DA_REQUEST_CONSUME 512u     /* account: no session phase will follow */
+#define DA_REQUEST_SESSION 512u     /* a session phase follows, for this user */
 #define DA_REQUEST_NOT_ADMITTED 1024u /* the host lets nobody in as this */
 #define DA_REQUEST_FOR_OTHER 2048u    /* the caller is not that person: su */
 #define DA_REQUEST_ALL 4095u
@@ -118,6 +118,7 @@ struct da_wire_request {
 	char rhost[DA_HOST_MAX + 1];
 	char profile[DA_PROFILE_MAX + 1]; /* "" = the configuration decides */
 	char grant[DA_GRANT_MAX + 1]; /* ACCOUNT, SESSION: from the PAM env */
+	char session[DA_SESSION_MAX + 1]; /* SESSION: the one to close */
 };
 
 /* CONFIRM: the person has seen the code (and pressed Enter, where asked). */
@@ -145,7 +146,8 @@ struct da_wire_result {
 	char rule[DA_DIAG_MAX + 1];     /* the rule that refused */
 	char provider[DA_HOST_MAX + 1]; /* the provider's host name */
 	char reason[DA_DIAG_MAX + 1];   /* a fixed phrase, never server text */
-	char grant[DA_GRANT_MAX + 1];
+	char grant[DA_GRANT_MAX + 1];   /* AUTH: for the phases to come */
+	char session[DA_SESSION_MAX + 1]; /* SESSION: the one that was opened */
 };
 
 /* START: all that the worker may know. */

@@ -316,6 +316,13 @@ check_claims(
 	return DA_OK;
 }
 
+static bool
+uses_secret(const struct da_profile *profile)
+{
+	return profile->client_auth == DA_CLIENT_SECRET_BASIC ||
+	    profile->client_auth == DA_CLIENT_SECRET_POST;
+}
+
 static enum da_err
 check_profile(
     struct loading *loading, void *section, const struct da_config_kind *kind)
@@ -332,12 +339,10 @@ check_profile(
 	if (profile->username_claim.count == 0)
 		return refuse(loading, profile->line,
 		    "username_claim is empty: nobody would have a name");
-	if (profile->client_auth != DA_CLIENT_NONE &&
-	    profile->client_secret_file[0] == '\0')
+	if (uses_secret(profile) && profile->client_secret_file[0] == '\0')
 		return refuse(loading, profile->line,
 		    "this client_auth needs \"client_secret_file = ...\"");
-	if (profile->client_auth == DA_CLIENT_NONE &&
-	    profile->client_secret_file[0] != '\0')
+	if (!uses_secret(profile) && profile->client_secret_file[0] != '\0')
 		return refuse(loading, profile->line,
 		    "a client_secret_file without client_auth; set "
 		    "client_auth = client_secret_basic or client_secret_post");
@@ -620,7 +625,7 @@ da_config_read_secret(const struct da_paths *paths,
 	    .owner = paths->owner, .mode_max = 0600, .size_max = DA_SECRET_MAX};
 	enum da_err err;
 
-	if (profile->client_auth == DA_CLIENT_NONE)
+	if (!uses_secret(profile))
 		return DA_OK;
 	err = da_file_read(profile->client_secret_file, &rule, ret, diag);
 	if (err != DA_OK)

@@ -29,6 +29,30 @@ enum da_remote_policy {
 	DA_REMOTE_DENY,
 };
 
+/* What proves that a person is still welcome at the provider (providers.md
+ * 11). */
+enum da_provider_check {
+	DA_CHECK_REFRESH,
+	DA_CHECK_USERINFO, /* a refresh, and userinfo with the new token */
+	DA_CHECK_INTROSPECTION,
+};
+
+/* What follows when the provider refuses to refresh a session's tokens. Each
+ * does what the one before it does. */
+enum da_on_revoked {
+	DA_REVOKED_KEEP,      /* the tokens are forgotten */
+	DA_REVOKED_LOCK,      /* and the account asks for a new sign-in */
+	DA_REVOKED_TERMINATE, /* and the session's processes are ended */
+};
+
+/* When sudo and su ask again. */
+enum da_reauth {
+	DA_REAUTH_ALWAYS,
+	DA_REAUTH_PROVIDER,
+	DA_REAUTH_SESSION,
+	DA_REAUTH_NEVER,
+};
+
 struct da_config_list {
 	char **items;
 	size_t count;
@@ -60,6 +84,11 @@ struct da_profile {
 	int64_t client_auth; /* enum da_client_auth */
 	char *client_secret_file;
 	bool client_secret_raw;
+	int64_t assertion_for_issuer; /* private_key_jwt: 1 = as aud */
+	int64_t binding;              /* enum da_binding */
+	int64_t provider_check;       /* enum da_provider_check */
+	int64_t refresh_margin_s;
+	int64_t on_revoked; /* enum da_on_revoked */
 	char *scope;
 	char *ca_file;
 	struct da_config_list endpoint_hosts;
@@ -79,6 +108,12 @@ struct da_service {
 	DA_SECTION_HEAD;
 	char *profile; /* whose ids it means; "" = there is one issuer */
 	struct da_access access;
+	int64_t reauth; /* enum da_reauth */
+	int64_t reauth_max_age_s;
+	/* Of the sign-in: one of these, all of these; 0 = of any age. */
+	struct da_config_list acr;
+	struct da_config_list amr;
+	int64_t max_age_s;
 };
 
 /* [account NAME]: the people who may log in as that account. */

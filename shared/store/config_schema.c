@@ -23,6 +23,42 @@ static const struct da_config_choice client_auth_choices[] = {
     {"none", DA_CLIENT_NONE},
     {"client_secret_basic", DA_CLIENT_SECRET_BASIC},
     {"client_secret_post", DA_CLIENT_SECRET_POST},
+    {"private_key_jwt", DA_CLIENT_PRIVATE_KEY_JWT},
+    {NULL, 0},
+};
+
+static const struct da_config_choice audience_choices[] = {
+    {"endpoint", false},
+    {"issuer", true},
+    {NULL, 0},
+};
+
+static const struct da_config_choice binding_choices[] = {
+    {"sealed", DA_BINDING_SEALED},
+    {"prefer-dpop", DA_BINDING_PREFER_DPOP},
+    {"require-dpop", DA_BINDING_REQUIRE_DPOP},
+    {NULL, 0},
+};
+
+static const struct da_config_choice check_choices[] = {
+    {"refresh", DA_CHECK_REFRESH},
+    {"userinfo", DA_CHECK_USERINFO},
+    {"introspection", DA_CHECK_INTROSPECTION},
+    {NULL, 0},
+};
+
+static const struct da_config_choice revoked_choices[] = {
+    {"keep", DA_REVOKED_KEEP},
+    {"lock", DA_REVOKED_LOCK},
+    {"terminate", DA_REVOKED_TERMINATE},
+    {NULL, 0},
+};
+
+static const struct da_config_choice reauth_choices[] = {
+    {"always", DA_REAUTH_ALWAYS},
+    {"provider", DA_REAUTH_PROVIDER},
+    {"session", DA_REAUTH_SESSION},
+    {"never", DA_REAUTH_NEVER},
     {NULL, 0},
 };
 
@@ -117,8 +153,12 @@ static const struct da_config_row profile_rows[] = {
 	NULL, "The client that was registered for these hosts."},
     {"client_auth", DA_CONFIG_CHOICE, PROFILE(client_auth), "none", 0, 0,
 	client_auth_choices,
-	"How the client proves itself: none, client_secret_basic or\n"
-	"client_secret_post."},
+	"How the client proves itself: none, client_secret_basic,\n"
+	"client_secret_post, or private_key_jwt: with the host's own key, "
+	"whose\n"
+	"public half \"devauth keys show\" prints for the provider to "
+	"register. No\n"
+	"secret is shared between hosts then."},
     {"client_secret_file", DA_CONFIG_PATH, PROFILE(client_secret_file), "", 0,
 	DA_URI_MAX, NULL,
 	"File with the client secret, owned by root, mode 0600. The secret "
@@ -128,6 +168,41 @@ static const struct da_config_row profile_rows[] = {
 	0, NULL,
 	"Say yes for a provider that wants client_secret_basic without the\n"
 	"form-encoding of RFC 6749 2.3.1."},
+    {"assertion_audience", DA_CONFIG_CHOICE, PROFILE(assertion_for_issuer),
+	"endpoint", 0, 0, audience_choices,
+	"Whom private_key_jwt addresses: the endpoint that is called, which "
+	"works\n"
+	"most widely, or the issuer, which newer providers want."},
+    {"binding", DA_CONFIG_CHOICE, PROFILE(binding), "sealed", 0, 0,
+	binding_choices,
+	"How tokens are tied to this host.\n"
+	"  sealed        by encryption on this host\n"
+	"  prefer-dpop   at the provider, too, where it offers DPoP (RFC "
+	"9449)\n"
+	"  require-dpop  the same, or nobody gets in"},
+    {"provider_check", DA_CONFIG_CHOICE, PROFILE(provider_check), "refresh", 0,
+	0, check_choices,
+	"What proves that a person is still welcome: refresh (the provider "
+	"renews\n"
+	"the tokens), userinfo (and answers about the person with them, which "
+	"brings\n"
+	"fresh groups), or introspection. Some providers go on refreshing for "
+	"people\n"
+	"who are disabled: try it."},
+    {"refresh_margin", DA_CONFIG_SPAN, PROFILE(refresh_margin_s), "5min", 60,
+	30 * 86400L, NULL,
+	"Sessions renew their tokens this long before they expire, and not "
+	"before\n"
+	"half of their life is over."},
+    {"on_revoked", DA_CONFIG_CHOICE, PROFILE(on_revoked), "keep", 0, 0,
+	revoked_choices,
+	"What follows when the provider does not renew a session's tokens any "
+	"more.\n"
+	"  keep       the tokens are forgotten; the session goes on\n"
+	"  lock       and the person has to sign in again before anything "
+	"else\n"
+	"             works: SSH keys and sudo are refused until then\n"
+	"  terminate  and every process of the session is ended"},
     {"scope", DA_CONFIG_TEXT, PROFILE(scope), "openid profile email", 1,
 	DA_DIAG_MAX, NULL, "Scopes to ask for, separated by spaces."},
     {"ca_file", DA_CONFIG_PATH, PROFILE(ca_file), "", 0, DA_URI_MAX, NULL,
@@ -182,9 +257,39 @@ static const struct da_config_row profile_rows[] = {
 		    "", 0, DA_PROFILE_MAX, NULL, help_scope                    \
 	}
 
+#define SERVICE(member) offsetof(struct da_service, member)
+
 static const struct da_config_row service_rows[] = {
     SCOPE(da_service),
     ACCESS(da_service),
+    {"reauth", DA_CONFIG_CHOICE, SERVICE(reauth), "always", 0, 0,
+	reauth_choices,
+	"For sudo and su: when somebody who has signed in for this session "
+	"signs in\n"
+	"again.\n"
+	"  always    each time\n"
+	"  provider  reauth_max_age after the last sign-in or check the "
+	"provider is\n"
+	"            asked whether the person is still welcome; nobody need be "
+	"there\n"
+	"  session   reauth_max_age after the last sign-in\n"
+	"  never     not in this session\n"
+	"All but always let any program of the person's use sudo without his "
+	"help."},
+    {"reauth_max_age", DA_CONFIG_SPAN, SERVICE(reauth_max_age_s), "15min", 0,
+	30 * 86400L, NULL, "How long a sign-in or a check counts, see reauth."},
+    {"acr", DA_CONFIG_LIST, SERVICE(acr), "", 0, DA_CLAIM_MAX, NULL,
+	"Authentication contexts of the provider, one of which the sign-in "
+	"must\n"
+	"have (claim acr); they are asked for as acr_values."},
+    {"amr", DA_CONFIG_LIST, SERVICE(amr), "", 0, DA_GROUP_MAX, NULL,
+	"Methods that must have been used for the sign-in, all of them (claim "
+	"amr),\n"
+	"such as mfa or hwk."},
+    {"max_age", DA_CONFIG_SPAN, SERVICE(max_age_s), "0s", 0, 366 * 86400L, NULL,
+	"How long ago the person may have proved himself to the provider "
+	"(claim\n"
+	"auth_time), who is asked for it as max_age. 0: any time."},
 };
 
 static const struct da_config_row account_rows[] = {

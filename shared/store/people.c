@@ -134,6 +134,35 @@ da_people_put(const struct da_people *people, const struct da_person *person,
 	return err;
 }
 
+enum da_err
+da_people_note_check(const struct da_paths *paths, const char *name,
+    const char *issuer, const char *subject, int64_t verified_at_s,
+    struct da_diag *diag)
+{
+	DA_CLEANUP(da_people_close) struct da_people people;
+	struct da_person person;
+	enum da_err err = da_people_open(paths, &people, diag);
+
+	if (err == DA_OK)
+		err = da_person_load(paths, name, &person, diag);
+	if (err != DA_OK)
+		return err;
+	if (strcmp(person.issuer, issuer) != 0 ||
+	    strcmp(person.subject, subject) != 0) {
+		da_diag_set(diag, "another identity has this name by now");
+		err = DA_E_PIN;
+	} else if (verified_at_s == 0) {
+		person.withdrawn = true;
+	} else if (verified_at_s > person.verified_at_s) {
+		person.verified_at_s = verified_at_s;
+		person.withdrawn = false;
+	}
+	if (err == DA_OK)
+		err = da_person_file_write(&people, &person, diag);
+	da_person_done(&person);
+	return err;
+}
+
 /* Whether the new name may have the person; a lock on it comes along. */
 static enum da_err
 take_name(const struct da_people *people, struct da_person *person,

@@ -41,6 +41,7 @@ struct da_person {
 	int64_t verified_at_s; /* wall clock of the last sign-in; 0: none yet */
 	enum da_person_state state;
 	bool locked;
+	bool withdrawn; /* by the provider: to sign in again (on_revoked) */
 	/* What an administrator chose for the account; "" = whatever the
 	 * configuration says. */
 	char home[DA_PERSON_PATH_MAX + 1];

@@ -40,8 +40,27 @@ da_session_done(struct da_session *session)
 		return;
 	da_secret_done(&session->access_token);
 	da_secret_done(&session->refresh_token);
-	da_secret_done(&session->id_token);
 	*session = (struct da_session){0};
+}
+
+void
+da_session_swap_tokens(struct da_session *a, struct da_session *b)
+{
+	struct da_session was = *a;
+
+#define TAKE(member, from, to)                                                 \
+	memcpy(&(to)->member, &(from)->member, sizeof((to)->member))
+	TAKE(access_token, b, a);
+	TAKE(refresh_token, b, a);
+	TAKE(token_type, b, a);
+	TAKE(dpop_jkt, b, a);
+	TAKE(access_expires_at_s, b, a);
+	TAKE(access_token, &was, b);
+	TAKE(refresh_token, &was, b);
+	TAKE(token_type, &was, b);
+	TAKE(dpop_jkt, &was, b);
+	TAKE(access_expires_at_s, &was, b);
+#undef TAKE
 }
 
 enum da_err

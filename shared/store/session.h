@@ -71,18 +71,19 @@ struct da_session {
 
 	/* What the provider has said, the last time. */
 	char acr[DA_CLAIM_MAX + 1];
-	char amr[DA_CLAIM_MAX + 1]; /* by spaces */
+	char amr[DA_DIAG_MAX + 1]; /* by spaces */
 	int64_t auth_time_s;
 	int64_t verified_at_s;
-	int64_t verified_mono_ms; /* of this boot: for grace times */
+	/* Of this boot, for grace times: the provider's last word, and when the
+	 * person himself last signed in. */
+	int64_t verified_mono_ms;
+	int64_t signed_in_mono_ms;
 	int64_t access_expires_at_s;
-	int64_t refresh_expires_at_s;
 	bool has_refresh; /* so that the sweep need not open the seal */
 
 	/* Sealed; empty = none. */
 	struct da_secret access_token;
 	struct da_secret refresh_token;
-	struct da_secret id_token;
 	char token_type[DA_GROUP_MAX + 1];
 	char dpop_jkt[64 + 1]; /* RFC 7638, base64url */
 };
@@ -91,6 +92,9 @@ void da_session_init(struct da_session *session);
 
 /* Wipes the tokens. NULL and a zeroed session are fine. */
 void da_session_done(struct da_session *session);
+
+/* Exchanges the tokens of the two, and what is known of them. */
+void da_session_swap_tokens(struct da_session *a, struct da_session *b);
 
 /* --- Making, finding, opening --- */
 

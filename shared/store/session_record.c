@@ -53,8 +53,8 @@ static const struct number_field {
     NUMBER(auth_time_s),
     NUMBER(verified_at_s),
     NUMBER(verified_mono_ms),
+    NUMBER(signed_in_mono_ms),
     NUMBER(access_expires_at_s),
-    NUMBER(refresh_expires_at_s),
 #undef NUMBER
 };
 
@@ -169,8 +169,8 @@ put_span(struct da_buf *ret, const void *bytes, size_t len)
 enum da_err
 da_session_format_tokens(const struct da_session *session, struct da_buf *ret)
 {
-	const struct da_secret *const tokens[] = {&session->access_token,
-	    &session->refresh_token, &session->id_token};
+	const struct da_secret *const tokens[] = {
+	    &session->access_token, &session->refresh_token};
 	enum da_err err = DA_OK;
 
 	for (size_t i = 0; err == DA_OK && i < DA_ARRAY_LEN(tokens); i++)
@@ -212,7 +212,7 @@ enum da_err
 da_session_parse_tokens(const struct da_buf *body, struct da_session *ret)
 {
 	struct da_secret *const tokens[] = {
-	    &ret->access_token, &ret->refresh_token, &ret->id_token};
+	    &ret->access_token, &ret->refresh_token};
 	struct da_cursor cursor = {body->bytes, body->len};
 	enum da_err err = DA_OK;
 

@@ -10,8 +10,8 @@
 #include "store/session.h"
 
 #define DA_SESSION_PURPOSE "devauth session 1"
-/* Three tokens, two texts, five lengths. */
-#define DA_SESSION_BODY_MAX (3 * DA_TOKEN_MAX + 1024)
+/* Two tokens, two texts, four lengths. */
+#define DA_SESSION_BODY_MAX (2 * DA_TOKEN_MAX + 1024)
 #define DA_SESSION_FILE_MAX (DA_SESSION_HEADER_MAX + DA_SESSION_BODY_MAX)
 #define DA_SESSION_BINDING_MAX 256
 /* Of the id, the part that says where it belongs. */

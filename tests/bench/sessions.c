@@ -123,8 +123,6 @@ fill(struct da_session *session, uint32_t audit)
 	session->anchor.audit = audit;
 	check(da_secret_set(&session->access_token, token, sizeof(token)) ==
 		    DA_OK &&
-		da_secret_set(&session->id_token, token, sizeof(token)) ==
-		    DA_OK &&
 		da_secret_set(&session->refresh_token, token, 100) == DA_OK,
 	    "tokens");
 }

@@ -77,7 +77,8 @@ def test_second_login_makes_no_extra_request(host, idp, login):
         client.press_enter()
         assert "alice" in client.rest()
         paths = [request["path"] for request in idp.control.requests()]
-        others = [path for path in paths if path != "/token"]
+        # The logout's own request may come late.
+        others = [path for path in paths if path not in ("/token", "/revoke")]
         if number == 0:
             assert sorted(others) == [
                 "/.well-known/openid-configuration",

@@ -298,6 +298,8 @@ test_every_key_is_dumped(void **state)
 	dump(PROFILE "allowed_users = alice\n"
 		     "[service sudo]\nprofile = corp\nallowed_users =\n"
 		     "allowed_groups =\nrequired_claims =\n"
+		     "reauth = session\nreauth_max_age = 5min\nacr = silver\n"
+		     "amr = mfa\nmax_age = 1h\n"
 		     "[account deploy]\npeople = alice\n"
 		     "[group ops]\ngid = 5000\nfrom = g\n",
 	    true, &text);

@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "json/json.h"
 #include "provider/answer.h"
+#include "core/assurance.h"
 #include "provider/assurance.h"
 #include "provider/claims.h"
 #include "provider/client_auth.h"
@@ -1152,7 +1153,10 @@ test_assurance(void **state)
 		assert_string_equal(identity.acr, rows[i].acr_said);
 		assert_string_equal(identity.amr, rows[i].amr_said);
 		assert_int_equal(
-		    da_assurance_check(&wanted, &identity, &reason),
+		    da_assurance_check(&wanted,
+			&(struct da_assurance){identity.acr, identity.amr,
+			    identity.auth_time_s},
+			&reason),
 		    rows[i].err);
 		da_json_free(claims);
 		da_buf_done(&body);

@@ -30,7 +30,6 @@
 #define AUDIT 42u
 #define ACCESS "access-token-canary"
 #define REFRESH "refresh-token-canary"
-#define ID_TOKEN "id.token.canary"
 
 static struct test_folder folder;
 static struct da_diag diag;
@@ -105,7 +104,7 @@ fill(struct da_session *session, uint32_t uid)
 	    .verified_at_s = 1700000002,
 	    .verified_mono_ms = 77777,
 	    .access_expires_at_s = 1700000300,
-	    .refresh_expires_at_s = 1700009999,
+	    .signed_in_mono_ms = 1700009999,
 	    .token_type = "DPoP",
 	    .dpop_jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
 	};
@@ -113,9 +112,6 @@ fill(struct da_session *session, uint32_t uid)
 	    da_session_anchor(&folder.paths, OWNER, &session->anchor, &diag),
 	    DA_OK);
 	set_tokens(session, ACCESS, REFRESH);
-	assert_int_equal(
-	    da_secret_set(&session->id_token, ID_TOKEN, strlen(ID_TOKEN)),
-	    DA_OK);
 }
 
 /* Makes a session of that uid; its id is in last_id. */
@@ -194,7 +190,6 @@ test_create_and_load(void **state)
 	    DA_OK);
 	assert_secret(&session.access_token, ACCESS);
 	assert_secret(&session.refresh_token, REFRESH);
-	assert_secret(&session.id_token, ID_TOKEN);
 	assert_in_range(session.created_at_s, now_s, now_s + 30);
 	assert_string_equal(session.id, id);
 	assert_string_equal(session.machine_id, TEST_MACHINE_A);
@@ -217,7 +212,7 @@ test_create_and_load(void **state)
 	assert_int_equal(
 	    session.access_expires_at_s, expected.access_expires_at_s);
 	assert_int_equal(
-	    session.refresh_expires_at_s, expected.refresh_expires_at_s);
+	    session.signed_in_mono_ms, expected.signed_in_mono_ms);
 	assert_string_equal(session.token_type, expected.token_type);
 	assert_string_equal(session.dpop_jkt, expected.dpop_jkt);
 	da_session_done(&expected);
@@ -250,8 +245,6 @@ test_create_extremes(void **state)
 			assert_int_equal(
 			    da_secret_set(&session.refresh_token, big, len),
 			    DA_OK);
-			assert_int_equal(
-			    da_secret_set(&session.id_token, big, len), DA_OK);
 			memset(session.issuer, 'i', DA_ISSUER_MAX);
 			memset(session.subject, 's', DA_SUBJECT_MAX);
 			memset(session.who, 'w', DA_CLAIM_MAX);
@@ -325,7 +318,6 @@ test_update(void **state)
 	    DA_OK);
 	assert_secret(&session.access_token, "a3");
 	assert_secret(&session.refresh_token, "r3");
-	assert_secret(&session.id_token, ID_TOKEN);
 	assert_int_equal(session.serial, 3);
 	/* Loaded, and then changed by another. */
 	assert_int_equal(update(id, "a4", "r4"), DA_OK);
@@ -728,7 +720,7 @@ test_every_field_counts(void **state)
 	    "issuer", "subject", "service", "source", "tty", "acr", "amr",
 	    "audit", "owner_pid", "owner_start", "uid", "has_refresh", "serial",
 	    "created_at_s", "auth_time_s", "verified_at_s", "verified_mono_ms",
-	    "access_expires_at_s", "refresh_expires_at_s", "key", "salt",
+	    "access_expires_at_s", "signed_in_mono_ms", "key", "salt",
 	    "nonce"};
 	const char *id = make(UID);
 	DA_CLEANUP(da_buf_done) struct da_buf file;
@@ -878,7 +870,6 @@ test_b3_wiped(void **state)
 	    DA_OK);
 	da_secret_done(&session.access_token);
 	da_secret_done(&session.refresh_token);
-	da_secret_done(&session.id_token);
 	assert_int_equal(
 	    da_session_update(&folder.paths, &keys, &session, &diag), DA_OK);
 	da_session_done(&session);

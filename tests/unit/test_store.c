@@ -676,22 +676,22 @@ test_grant(void **state)
 	(void)snprintf(out.home, sizeof(out.home), "/srv/alice");
 	(void)snprintf(out.shell, sizeof(out.shell), "/bin/sh");
 	assert_int_equal(
-	    da_grant_create(&folder.paths, &out, id, &diag), DA_OK);
+	    da_grant_create(&folder.paths, NULL, &out, id, &diag), DA_OK);
 	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "alice", "sshd", &in, &diag),
+	    da_grant_load(&folder.paths, NULL, id, "alice", "sshd", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "deploy", "sudo", &in, &diag),
+	assert_int_equal(da_grant_load(&folder.paths, NULL, id, "deploy",
+			     "sudo", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(da_grant_load(&folder.paths, "../../etc/passwd",
+	assert_int_equal(da_grant_load(&folder.paths, NULL, "../../etc/passwd",
 			     "deploy", "sshd", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(
-	    da_grant_load(&folder.paths, "00000000000000000000000000000000",
-		"deploy", "sshd", &in, &diag),
+	assert_int_equal(da_grant_load(&folder.paths, NULL,
+			     "00000000000000000000000000000000", "deploy",
+			     "sshd", &in, &diag),
 	    DA_E_GRANT);
-	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "deploy", "sshd", &in, &diag),
+	assert_int_equal(da_grant_load(&folder.paths, NULL, id, "deploy",
+			     "sshd", &in, &diag),
 	    DA_OK);
 	assert_string_equal(in.gecos, "Alice");
 	assert_string_equal(in.home, "/srv/alice");
@@ -706,8 +706,8 @@ test_grant(void **state)
 	assert_int_equal(da_grant_consume(&folder.paths, id, &diag), DA_OK);
 	assert_int_equal(
 	    da_grant_consume(&folder.paths, id, &diag), DA_E_GRANT);
-	assert_int_equal(
-	    da_grant_load(&folder.paths, id, "deploy", "sshd", &in, &diag),
+	assert_int_equal(da_grant_load(&folder.paths, NULL, id, "deploy",
+			     "sshd", &in, &diag),
 	    DA_E_GRANT);
 	da_grant_done(&out);
 }

@@ -1,0 +1,296 @@
+#include "broker/exchange.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/order.h"
+#include "broker/worker_client.h"
+#include "core/clock.h"
+#include "core/text.h"
+
+/* The broker hears the last word of a worker that was cut off. */
+#define MARGIN_MS 500
+
+enum da_err
+da_exchange_profile(const struct da_config *config,
+    const struct da_session *session, const struct da_profile **ret,
+    struct da_diag *diag)
+{
+	/* By the name; the issuer has to be the one that gave the tokens. */
+	enum da_err err =
+	    da_config_profile(config, session->profile, ret, diag);
+
+	if (err == DA_OK && strcmp((*ret)->issuer, session->issuer) != 0) {
+		da_diag_set(diag, "profile \"%s\" has another issuer now",
+		    session->profile);
+		err = DA_E_CONFIG;
+	}
+	return err;
+}
+
+static enum da_err
+lend(const struct da_secret *token, struct da_buf *ret)
+{
+	return token->len > 0 ? da_buf_put(ret, token->bytes, token->len)
+			      : DA_OK;
+}
+
+enum da_err
+da_exchange_take_tokens(struct da_session *session,
+    const struct da_wire_tokens *tokens, const char *thumbprint)
+{
+	const bool dpop = tokens->type == DA_TOKEN_DPOP;
+	enum da_err err;
+
+	if ((!dpop && tokens->type != DA_TOKEN_BEARER) ||
+	    (dpop && thumbprint[0] == '\0'))
+		return DA_E_WORKER;
+	da_secret_done(&session->access_token);
+	err = da_secret_set(&session->access_token, tokens->access_token.bytes,
+	    tokens->access_token.len);
+	if (err == DA_OK && tokens->refresh_token.len > 0) {
+		da_secret_done(&session->refresh_token);
+		err = da_secret_set(&session->refresh_token,
+		    tokens->refresh_token.bytes, tokens->refresh_token.len);
+	}
+	if (err != DA_OK)
+		return err;
+	(void)snprintf(session->token_type, sizeof(session->token_type), "%s",
+	    dpop ? "DPoP" : "Bearer");
+	(void)snprintf(session->dpop_jkt, sizeof(session->dpop_jkt), "%s",
+	    dpop ? thumbprint : "");
+	session->access_expires_at_s = 0;
+	if (tokens->expires_in_s >= 0)
+		session->access_expires_at_s = da_clock_wall_s() +
+		    (tokens->expires_in_s < DA_TOKEN_LIFE_MAX_S
+			    ? tokens->expires_in_s
+			    : DA_TOKEN_LIFE_MAX_S);
+	return DA_OK;
+}
+
+/* The tokens are spent, or were never good: nobody tries them again. */
+static enum da_err
+forget_tokens(struct da_exchange *exchange, bool are_new)
+{
+	struct da_diag why = *exchange->diag;
+
+	if (are_new)
+		DA_IGNORE(
+		    da_exchange_revoke(exchange)); /* they end by themselves */
+	*exchange->diag = why;
+	da_secret_done(&exchange->session->access_token);
+	da_secret_done(&exchange->session->refresh_token);
+	exchange->session->access_expires_at_s = 0;
+	return da_session_update(
+	    exchange->paths, exchange->keys, exchange->session, exchange->diag);
+}
+
+/* What a run of a worker brings. */
+struct outcome {
+	struct da_wire_identity identity;
+	struct da_wire_metadata metadata;
+	bool has_identity;
+	bool has_tokens;
+};
+
+static enum da_err
+take_failed(struct da_exchange *exchange, const struct da_wire_failed *failed)
+{
+	enum da_err err = da_err_from_wire(failed->code);
+
+	da_diag_set(exchange->diag, "%s", failed->reason);
+	da_diag_hint(exchange->diag, "%s", failed->hint);
+	return err == DA_OK || err == DA_E_IGNORE ? DA_E_WORKER : err;
+}
+
+/* DA_E_IGNORE = go on. */
+static enum da_err
+take_message(struct da_exchange *exchange, const struct da_order *order,
+    struct da_worker_message *message, struct outcome *ret)
+{
+	enum da_err err = DA_E_IGNORE;
+
+	switch (message->type) {
+	case DA_WIRE_TOKENS:
+		err = da_exchange_take_tokens(exchange->session,
+		    &message->body.tokens, da_order_thumbprint(order));
+		ret->has_tokens = true;
+		if (err == DA_OK)
+			err = da_session_update(exchange->paths, exchange->keys,
+			    exchange->session, exchange->diag);
+		err = err == DA_OK ? DA_E_IGNORE : err;
+		break;
+	case DA_WIRE_METADATA:
+		da_wire_done(DA_WIRE_METADATA, &ret->metadata);
+		ret->metadata = message->body.metadata;
+		return DA_E_IGNORE; /* taken over, not released */
+	case DA_WIRE_IDENTITY:
+		ret->identity = message->body.identity;
+		ret->has_identity = true;
+		return DA_OK; /* taken over */
+	case DA_WIRE_REVOKED:
+		err = DA_OK;
+		break;
+	case DA_WIRE_FAILED:
+		err = take_failed(exchange, &message->body.failed);
+		break;
+	default:
+		err = DA_E_BUG;
+		break;
+	}
+	da_worker_message_done(message);
+	return err;
+}
+
+static enum da_err
+hear_worker(struct da_exchange *exchange, const struct da_order *order,
+    struct da_worker *worker, struct outcome *ret)
+{
+	const int64_t end_mono_ms =
+	    da_clock_mono_ms() + exchange->budget_ms + MARGIN_MS;
+
+	for (;;) {
+		struct da_worker_message message = {0};
+		struct pollfd fd = {.fd = worker->socket, .events = POLLIN};
+		int64_t left_ms = end_mono_ms - da_clock_mono_ms();
+		enum da_err err = DA_OK;
+
+		if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) == 0) {
+			da_diag_set(exchange->diag, "no answer in time");
+			return DA_E_UNREACHABLE;
+		}
+		err = da_worker_recv(worker, &message, exchange->diag);
+		if (err == DA_OK)
+			err = take_message(exchange, order, &message, ret);
+		if (err != DA_E_IGNORE)
+			return err;
+	}
+}
+
+/* Lends the session's tokens to the orders and has them carried out. */
+static enum da_err
+run(struct da_exchange *exchange, enum da_task task, struct da_order *order,
+    struct outcome *ret)
+{
+	const struct da_session *session = exchange->session;
+	struct da_wire_start *start = &order->start;
+	struct da_worker worker = {.socket = -1};
+	enum da_err err = da_text_copy(
+	    session->subject, start->subject, sizeof(start->subject));
+
+	if (err == DA_OK && task != DA_TASK_REFRESH &&
+	    (task == DA_TASK_REVOKE || session->refresh_token.len == 0))
+		err = lend(&session->access_token, &start->access_token);
+	if (err == DA_OK)
+		err = lend(&session->refresh_token, &start->refresh_token);
+	if (err != DA_OK)
+		return err;
+	start->task = task;
+	start->deadline_ms = exchange->budget_ms;
+	if (start->request_timeout_ms > exchange->budget_ms)
+		start->request_timeout_ms = exchange->budget_ms;
+	err = da_worker_start(exchange->paths, order, &worker, exchange->diag);
+	if (err == DA_OK)
+		err = hear_worker(exchange, order, &worker, ret);
+	da_worker_end(&worker);
+	if (err == DA_OK)
+		da_order_keep(
+		    exchange->paths, exchange->profile, &ret->metadata);
+	da_wire_done(DA_WIRE_METADATA, &ret->metadata);
+	return err;
+}
+
+static bool
+is_same_person(
+    const struct da_session *session, const struct da_wire_identity *identity)
+{
+	return strcmp(session->issuer, identity->issuer) == 0 &&
+	    strcmp(session->subject, identity->subject) == 0;
+}
+
+static enum da_err
+keep_check(struct da_exchange *exchange)
+{
+	struct da_session *session = exchange->session;
+
+	session->verified_at_s = da_clock_wall_s();
+	session->verified_mono_ms = da_clock_mono_ms();
+	return da_session_update(
+	    exchange->paths, exchange->keys, session, exchange->diag);
+}
+
+enum da_err
+da_exchange_check(
+    struct da_exchange *exchange, bool renew, struct da_wire_identity *ret)
+{
+	struct da_session *session = exchange->session;
+	const bool introspect = !renew &&
+	    exchange->profile->provider_check == DA_CHECK_INTROSPECTION;
+	const bool bound = session->dpop_jkt[0] != '\0';
+	struct outcome outcome = {.has_identity = false};
+	struct da_order order;
+	enum da_err err;
+
+	*ret = (struct da_wire_identity){0};
+	if (session->refresh_token.len == 0 &&
+	    (!introspect || session->access_token.len == 0))
+		return DA_E_ABSENT;
+	err = da_order_init(exchange->paths, exchange->config,
+	    exchange->profile, bound, &order, exchange->diag);
+	if (err == DA_OK && bound &&
+	    strcmp(da_order_thumbprint(&order), session->dpop_jkt) != 0) {
+		da_diag_set(exchange->diag,
+		    "the tokens are bound to a key that this host has no more");
+		err = DA_E_REJECTED;
+	}
+	if (err == DA_OK) {
+		order.start.ask_userinfo =
+		    exchange->profile->provider_check == DA_CHECK_USERINFO;
+		err = run(exchange,
+		    introspect ? DA_TASK_INTROSPECT : DA_TASK_REFRESH, &order,
+		    &outcome);
+	}
+	da_order_done(&order);
+	if (err == DA_OK &&
+	    (!outcome.has_identity ||
+		!is_same_person(session, &outcome.identity))) {
+		da_diag_set(
+		    exchange->diag, "the answer is about another person");
+		err = DA_E_TOKEN;
+	}
+	if (err == DA_OK)
+		err = keep_check(exchange);
+	else if (err == DA_E_REJECTED ||
+	    (outcome.has_tokens && err != DA_E_UNREACHABLE &&
+		err != DA_E_ENDED)) {
+		enum da_err forgotten =
+		    forget_tokens(exchange, outcome.has_tokens);
+
+		err = forgotten == DA_OK ? err : forgotten;
+	}
+	if (err == DA_OK)
+		*ret = outcome.identity;
+	else
+		da_wire_done(DA_WIRE_IDENTITY, &outcome.identity);
+	return err;
+}
+
+enum da_err
+da_exchange_revoke(struct da_exchange *exchange)
+{
+	const struct da_session *session = exchange->session;
+	struct outcome outcome = {.has_identity = false};
+	struct da_order order;
+	enum da_err err;
+
+	if (session->access_token.len == 0 && session->refresh_token.len == 0)
+		return DA_OK;
+	err = da_order_init(exchange->paths, exchange->config,
+	    exchange->profile, false, &order, exchange->diag);
+	if (err == DA_OK)
+		err = run(exchange, DA_TASK_REVOKE, &order, &outcome);
+	da_order_done(&order);
+	return err;
+}

@@ -1,0 +1,213 @@
+#include "broker/sweep.h"
+
+#include <string.h>
+
+#include "broker/exchange.h"
+#include "broker/revocation.h"
+#include "broker/transaction.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "store/people.h"
+
+/* The first try again after a minute, then twice as long each time. */
+#define BACK_OFF_MS 60000
+#define BACK_OFF_DOUBLINGS 10
+/* Few tokens live longer; somebody who looks after a host for a month has seen
+ * the lines in the log. */
+#define GIVE_UP_S (30 * 86400)
+
+struct sweep {
+	const struct da_paths *paths;
+	struct da_config *config;
+	struct da_host_keys keys;
+	/* Providers that do not answer: each is waited for once. */
+	bool is_down[DA_CONFIG_PROFILES_MAX];
+};
+
+static bool *
+down_of(struct sweep *sweep, const struct da_profile *profile)
+{
+	return &sweep->is_down[profile - sweep->config->profiles];
+}
+
+/* --- running sessions --- */
+
+/* Not before half of the life is over, however long the margin is. */
+static bool
+is_due(const struct da_session *session, int64_t margin_s)
+{
+	int64_t expires_s = session->access_expires_at_s;
+	int64_t half_s =
+	    session->verified_at_s + (expires_s - session->verified_at_s) / 2;
+	int64_t due_s = expires_s - margin_s;
+
+	if (expires_s == 0 || !session->has_refresh)
+		return false;
+	return da_clock_wall_s() >= (due_s > half_s ? due_s : half_s);
+}
+
+/* The facts of the list are not verified; those of the loaded session are. */
+static void
+renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
+{
+	DA_CLEANUP(da_file_closep) int lock = -1;
+	struct da_diag diag = {0};
+	struct da_session session;
+	struct da_wire_identity identity = {0};
+	struct da_exchange exchange = {.paths = sweep->paths,
+	    .config = sweep->config,
+	    .profile = profile,
+	    .keys = &sweep->keys,
+	    .session = &session,
+	    .budget_ms = profile->request_timeout_s * 1000,
+	    .diag = &diag};
+	bool terminate = false;
+	enum da_err err;
+
+	/* Whoever has the lock is asking the provider already. */
+	if (da_session_lock(sweep->paths, id, 0, &lock, NULL) != DA_OK)
+		return;
+	err = da_session_load(
+	    sweep->paths, &sweep->keys, id, NULL, 0, &session, &diag);
+	if (err == DA_OK && !is_due(&session, profile->refresh_margin_s)) {
+		da_session_done(&session);
+		return;
+	}
+	if (err == DA_OK)
+		err =
+		    da_exchange_check(&exchange, /* renew= */ true, &identity);
+	else
+		memcpy(session.id, id, sizeof(session.id));
+	if (err == DA_OK)
+		DA_IGNORE(da_people_note_check(sweep->paths, session.person,
+		    session.issuer, session.subject, session.verified_at_s,
+		    NULL));
+	if (err == DA_E_UNREACHABLE)
+		*down_of(sweep, profile) = true;
+	if (err == DA_E_REJECTED)
+		terminate =
+		    da_revocation_withdraw(sweep->paths, profile, &session);
+	if (err != DA_E_ENDED)
+		da_audit_session("refresh", err, &session, &diag);
+	if (terminate)
+		da_revocation_terminate(sweep->paths, &session);
+	da_wire_done(DA_WIRE_IDENTITY, &identity);
+	da_session_done(&session);
+}
+
+static void
+end(struct sweep *sweep, const struct da_session *session)
+{
+	struct da_diag diag = {0};
+	enum da_err err = da_session_end(sweep->paths, session->id, &diag);
+
+	/* The logout may have come in between. */
+	if (err != DA_E_ABSENT)
+		da_audit_session("end", err, session, &diag);
+}
+
+static void
+look_after(struct sweep *sweep, const struct da_session_entry *entry)
+{
+	const struct da_profile *profile;
+
+	/* A damaged file can neither be used nor taken back. */
+	if (entry->damaged ||
+	    da_session_is_over(
+		sweep->paths, &sweep->keys.machine, &entry->session)) {
+		end(sweep, &entry->session);
+		return;
+	}
+	if (da_exchange_profile(
+		sweep->config, &entry->session, &profile, NULL) == DA_OK &&
+	    !*down_of(sweep, profile) &&
+	    is_due(&entry->session, profile->refresh_margin_s))
+		renew(sweep, profile, entry->session.id);
+}
+
+/* --- ended ones --- */
+
+static bool
+is_time(const struct da_session_entry *entry)
+{
+	uint32_t doublings = entry->tries;
+	int64_t since_ms = da_clock_mono_ms() - entry->tried_mono_ms;
+
+	if (entry->tries == 0 || since_ms < 0)
+		return true;
+	if (doublings > BACK_OFF_DOUBLINGS)
+		doublings = BACK_OFF_DOUBLINGS;
+	return since_ms >= (int64_t)BACK_OFF_MS << (doublings - 1);
+}
+
+static void
+take_back(struct sweep *sweep, const struct da_session_entry *entry)
+{
+	const struct da_profile *profile = NULL;
+	struct da_diag diag = {0};
+	enum da_err err;
+
+	if (entry->tries > 0 && entry->ended_at_s != 0 &&
+	    da_clock_wall_s() - entry->ended_at_s > GIVE_UP_S) {
+		da_diag_set(&diag, "the provider did not take the tokens back");
+		err = da_session_remove(sweep->paths, entry->session.id, NULL);
+		da_audit_session("revoke",
+		    err == DA_OK ? DA_E_UNREACHABLE : err, &entry->session,
+		    &diag);
+		return;
+	}
+	if (!is_time(entry) ||
+	    (!entry->damaged &&
+		da_exchange_profile(
+		    sweep->config, &entry->session, &profile, NULL) == DA_OK &&
+		*down_of(sweep, profile)))
+		return;
+	err = da_revocation_try(sweep->paths, sweep->config, &sweep->keys,
+	    entry->session.id, DA_REVOCATION_BUDGET_MS, &diag);
+	if (err == DA_E_UNREACHABLE && profile != NULL)
+		*down_of(sweep, profile) = true;
+}
+
+/* --- all of them --- */
+
+static void
+each(struct sweep *sweep, bool ended,
+    void (*visit)(struct sweep *sweep, const struct da_session_entry *entry))
+{
+	DA_CLEANUP(da_session_list_freep) struct da_session_list *list = NULL;
+	struct da_session_entry entry;
+	struct da_diag diag = {0};
+	enum da_err err =
+	    da_session_list_open(sweep->paths, ended, &list, &diag);
+
+	while (err == DA_OK && da_session_list_next(list, &entry, &diag))
+		visit(sweep, &entry);
+	if (err != DA_OK && err != DA_E_ABSENT)
+		da_audit_session(
+		    "sweep", err, &(struct da_session){.uid = 0}, &diag);
+}
+
+enum da_err
+da_sweep_run(const struct da_paths *paths)
+{
+	struct sweep sweep = {.paths = paths};
+	struct da_diag diag = {0};
+	enum da_err err = da_config_load(paths, &sweep.config, &diag);
+
+	if (err == DA_OK)
+		err = da_host_keys_load(paths, &sweep.keys, &diag);
+	if (err == DA_OK) {
+		each(&sweep, false, look_after);
+		err = da_revocation_expire_grants(paths, &sweep.keys, &diag);
+		each(&sweep, true, take_back);
+	}
+	if (err == DA_OK)
+		err = da_session_tidy(paths, &sweep.keys, &diag);
+	if (err != DA_OK)
+		da_audit_session(
+		    "sweep", err, &(struct da_session){.uid = 0}, &diag);
+	da_host_keys_done(&sweep.keys);
+	da_config_free(sweep.config);
+	return err;
+}

@@ -48,6 +48,23 @@ check_access(struct da_transaction *transaction,
 	return DA_E_ACCT_DENIED;
 }
 
+static void
+explain_age(struct da_transaction *transaction, int64_t age_s)
+{
+	char age[DA_CLOCK_SPAN_MAX], age_max[DA_CLOCK_SPAN_MAX];
+
+	da_clock_format_span(age_s, age);
+	da_clock_format_span(transaction->config->account_max_age_s, age_max);
+	if (age_s < 0)
+		da_diag_set(&transaction->diag,
+		    "the last sign-in lies in the future: the clock was set "
+		    "back");
+	else
+		da_diag_set(&transaction->diag,
+		    "the last sign-in was %s ago, account_max_age is %s", age,
+		    age_max);
+}
+
 enum da_err
 da_transaction_check_person(struct da_transaction *transaction,
     const struct da_person *person, bool local)
@@ -102,11 +119,7 @@ da_transaction_check_person(struct da_transaction *transaction,
 	}
 	/* A time in the future is a clock set back: ask again. */
 	if (age_s < 0 || age_s > transaction->config->account_max_age_s) {
-		da_diag_set(&transaction->diag,
-		    "the last sign-in was %lld s "
-		    "ago, account_max_age is %lld s",
-		    (long long)age_s,
-		    (long long)transaction->config->account_max_age_s);
+		explain_age(transaction, age_s);
 		return DA_E_ACCT_STALE;
 	}
 	return DA_OK;

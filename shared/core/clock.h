@@ -14,4 +14,9 @@ int64_t da_clock_mono_ms(void);
 /* Seconds since 1970 of CLOCK_REALTIME. */
 int64_t da_clock_wall_s(void);
 
+/* A span as people say it: its two largest units, "7 days", "1 hour 30
+ * minutes", "7 days 1 second"; "0 seconds" for none and less. */
+#define DA_CLOCK_SPAN_MAX 64
+void da_clock_format_span(int64_t span_s, char ret[static DA_CLOCK_SPAN_MAX]);
+
 #endif

@@ -64,8 +64,8 @@ def tear(host, _idp):
 
 STATES = {
     lock: (NO_MORE, "account-denied", "locked"),
-    expire: (TOO_LONG_AGO, "sign-in-too-old", "account_max_age is 2592000 s"),
-    come_from_the_future: (TOO_LONG_AGO, "sign-in-too-old", "-3"),
+    expire: (TOO_LONG_AGO, "sign-in-too-old", "account_max_age is 30 days"),
+    come_from_the_future: (TOO_LONG_AGO, "sign-in-too-old", "set back"),
     disallow: (NO_MORE, "account-denied", "allowed_groups"),
     unmap: (NO_MORE, "account-denied", "[account alice] does not list"),
     tear: (NO_MORE, "account-denied", "record of alice is damaged"),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/diag.h"
 #include "core/err.h"
 #include "core/parse.h"
@@ -60,6 +61,26 @@ test_parse_span(void **state)
 	    da_parse_span_s("9223372036854775807d", 1, INT64_MAX, &value),
 	    DA_E_RANGE);
 	assert_int_equal(value, 2592000);
+}
+
+static void
+test_format_span(void **state)
+{
+	static const struct {
+		int64_t span_s;
+		const char *text;
+	} cases[] = {{0, "0 seconds"}, {-3600, "0 seconds"}, {1, "1 second"},
+	    {90, "1 minute 30 seconds"}, {3600, "1 hour"}, {604800, "7 days"},
+	    {604801, "7 days 1 second"}, {694861, "8 days 1 hour"},
+	    {INT64_MAX, "106751991167300 days 15 hours"}};
+
+	char text[DA_CLOCK_SPAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(cases); i++) {
+		da_clock_format_span(cases[i].span_s, text);
+		assert_string_equal(text, cases[i].text);
+	}
 }
 
 static void
@@ -215,6 +236,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse_int),
 	    cmocka_unit_test(test_parse_span),
+	    cmocka_unit_test(test_format_span),
 	    cmocka_unit_test(test_text_escape),
 	    cmocka_unit_test(test_text_utf8),
 	    cmocka_unit_test(test_text_https),

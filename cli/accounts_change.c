@@ -15,12 +15,15 @@
 #include "account/writer.h"
 #include "admin.h"
 #include "command.h"
+#include "core/clock.h"
 #include "core/parse.h"
 #include "core/paths.h"
 #include "core/text.h"
+#include "known.h"
 #include "store/config.h"
 #include "store/people.h"
 #include "store/person.h"
+#include "store/shell.h"
 
 /* A person as things stand, the records locked. */
 struct change {
@@ -29,6 +32,7 @@ struct change {
 	struct da_people people;
 	struct da_person person; /* an empty one of the name if there is none */
 	bool has_record;
+	uint32_t record_uid;
 	struct da_account account;
 	bool has_account;
 	char buffer[2048];
@@ -113,6 +117,7 @@ begin(struct change *change, const char *verb, const char *name)
 	loaded =
 	    da_person_load(&da_paths, name, &change->person, &change->diag);
 	change->has_record = loaded == DA_OK;
+	change->record_uid = change->person.uid;
 	if (loaded != DA_OK) {
 		da_person_init(&change->person);
 		(void)stpcpy(change->person.name, name);
@@ -162,12 +167,62 @@ apply(struct change *change, enum da_account_verb verb, const char *new_name)
 	return da_account_apply(&da_paths, &edit, 1, NULL, &change->diag);
 }
 
+/* Whether the record says nothing about anybody. */
+static bool
+is_empty(const struct da_person *person)
+{
+	return person->issuer[0] == '\0' && person->uid == 0 &&
+	    person->state == DA_PERSON_ACTIVE;
+}
+
+/* Whether the name is a former one; says whose. */
+static bool
+is_former(struct change *change)
+{
+	struct da_known_list list;
+	const struct da_known *known, *present;
+	bool former;
+
+	if (change->has_account ||
+	    da_known_open(NULL, &list, &change->diag) != DA_OK)
+		return false;
+	known = da_known_find(&list, change->name);
+	former = known != NULL && da_known_is_renamed(known);
+	present = former ? da_known_find_present(&list, known) : NULL;
+	if (present != NULL)
+		da_diag_set(&change->diag,
+		    "%s is a former name, by which nobody logs in; the person "
+		    "is %s now: devauth accounts %s %s",
+		    change->name, present->name, change->verb, present->name);
+	else if (former)
+		da_diag_set(&change->diag,
+		    "%s is a former name, by which nobody logs in",
+		    change->name);
+	da_known_close(&list);
+	return former;
+}
+
 static enum da_err
 refuse_unknown(struct change *change)
 {
-	da_diag_set(&change->diag,
-	    "nobody is known here as %s; \"devauth accounts list\" has who is",
-	    change->name);
+	if (is_former(change))
+		return DA_E_UNKNOWN_USER;
+	if (change->has_record && change->person.locked &&
+	    is_empty(&change->person))
+		da_diag_set(&change->diag,
+		    "nobody was ever here as %s: the name is only locked, "
+		    "which keeps everybody out; devauth accounts unlock %s "
+		    "ends that",
+		    change->name, change->name);
+	else if (change->person.state == DA_PERSON_REMOVED)
+		da_diag_set(&change->diag,
+		    "%s was removed; devauth accounts restore %s comes first",
+		    change->name, change->name);
+	else
+		da_diag_set(&change->diag,
+		    "nobody is known here as %s; \"devauth accounts list\" "
+		    "has who is",
+		    change->name);
 	return DA_E_UNKNOWN_USER;
 }
 
@@ -176,6 +231,16 @@ end(struct change *change, const char *key, const char *value, enum da_err err)
 {
 	return da_admin_end(
 	    change->verb, change->name, key, value, err, &change->diag);
+}
+
+/* With the uid, of somebody who has one. */
+static int
+end_with_uid(struct change *change, uint32_t uid, enum da_err err)
+{
+	char text[12];
+
+	(void)snprintf(text, sizeof(text), "%u", uid);
+	return end(change, uid != 0 && err == DA_OK ? "uid" : NULL, text, err);
 }
 
 /* A verb with nothing but a name behind it. */
@@ -212,6 +277,9 @@ da_command_accounts_lock(int argc, char **argv)
 	err = begin(&change, "lock", argv[1]);
 	if (err == DA_OK && change.person.locked)
 		return say_already(argv[1], "is locked already");
+	/* A lock there would look like one on the person. */
+	if (err == DA_OK && is_former(&change))
+		err = DA_E_UNKNOWN_USER;
 	change.person.locked = true;
 	if (err == DA_OK)
 		err = save(&change);
@@ -228,14 +296,6 @@ da_command_accounts_lock(int argc, char **argv)
 			     "ends them.\n",
 		    argv[1]);
 	return status;
-}
-
-/* Whether the record says nothing about anybody. */
-static bool
-is_empty(const struct da_person *person)
-{
-	return person->issuer[0] == '\0' && person->uid == 0 &&
-	    person->state == DA_PERSON_ACTIVE;
 }
 
 int
@@ -267,7 +327,6 @@ int
 da_command_accounts_remove(int argc, char **argv)
 {
 	DA_CLEANUP(change_done) struct change change = {0};
-	char uid[12];
 	int status;
 	enum da_err err;
 
@@ -278,15 +337,17 @@ da_command_accounts_remove(int argc, char **argv)
 	    !change.has_account)
 		return say_already(argv[1], "is removed already");
 	if (err == DA_OK && !change.has_account &&
-	    (!change.has_record || change.person.state == DA_PERSON_RENAMED))
+	    (!change.has_record || is_empty(&change.person) ||
+		change.person.state == DA_PERSON_RENAMED))
 		err = refuse_unknown(&change);
 	if (err == DA_OK && change.has_account)
 		err = apply(&change, DA_ACCOUNT_REMOVE, NULL);
+	if (change.person.state != DA_PERSON_REMOVED)
+		change.person.state_since_s = da_clock_wall_s();
 	change.person.state = DA_PERSON_REMOVED;
 	if (err == DA_OK)
 		err = save(&change);
-	(void)snprintf(uid, sizeof(uid), "%u", change.person.uid);
-	status = end(&change, "uid", uid, err);
+	status = end_with_uid(&change, change.person.uid, err);
 	if (status != DA_EXIT_OK)
 		return status;
 	(void)printf("%s is removed: nothing finds the name any more.\n"
@@ -319,7 +380,6 @@ int
 da_command_accounts_restore(int argc, char **argv)
 {
 	DA_CLEANUP(change_done) struct change change = {0};
-	char uid[12];
 	int status;
 	enum da_err err;
 
@@ -335,12 +395,12 @@ da_command_accounts_restore(int argc, char **argv)
 		change.person.uid == 0))
 		err = apply(&change, DA_ACCOUNT_RESTORE, NULL);
 	change.person.state = DA_PERSON_ACTIVE;
+	change.person.state_since_s = 0;
 	if (err == DA_OK && change.person.uid == 0)
 		change.person.uid = find_uid(argv[1]);
 	if (err == DA_OK)
 		err = save(&change);
-	(void)snprintf(uid, sizeof(uid), "%u", change.person.uid);
-	status = end(&change, "uid", uid, err);
+	status = end_with_uid(&change, change.person.uid, err);
 	if (status == DA_EXIT_OK)
 		(void)printf("%s is back%s. Groups come with the next "
 			     "sign-in.\n",
@@ -613,6 +673,20 @@ choose(const char *ordered, const char *stands, const char *initial,
 	return err == DA_E_TOO_LARGE ? DA_OK : err;
 }
 
+/* With another one nobody would be let in. */
+static enum da_err
+check_shell(struct change *change, const struct order *order, const char *shell)
+{
+	enum da_err err = da_shell_check(shell, &change->diag);
+
+	if (err != DA_OK && order->shell != NULL)
+		da_diag_set(&change->diag,
+		    "--shell: %s is not listed in /etc/shells: add it there, "
+		    "or choose one that is",
+		    shell);
+	return err;
+}
+
 static enum da_err
 put(struct change *change, const struct order *order,
     struct da_account_entry *ret)
@@ -649,6 +723,8 @@ put(struct change *change, const struct order *order,
 		err = choose(order->shell, known ? change->account.shell : NULL,
 		    initial_shell, person->shell, sizeof(person->shell),
 		    &ret->shell);
+	if (err == DA_OK && (order->shell != NULL || !known))
+		err = check_shell(change, order, ret->shell);
 	if (err == DA_OK) {
 		const struct da_account_change edit = {
 		    .verb = DA_ACCOUNT_PUT, .entry = *ret};
@@ -661,14 +737,50 @@ put(struct change *change, const struct order *order,
 	return err;
 }
 
+/* Whether the order leaves account and record as they stood. */
+static bool
+is_as_before(const struct change *change, const struct da_account_entry *entry,
+    const struct da_person *before)
+{
+	const struct da_account *account = &change->account;
+	const struct da_person *person = &change->person;
+
+	return change->has_account && change->has_record &&
+	    change->record_uid == entry->uid &&
+	    strcmp(account->gecos, entry->gecos) == 0 &&
+	    strcmp(account->home, entry->home) == 0 &&
+	    strcmp(account->shell, entry->shell) == 0 &&
+	    strcmp(before->home, person->home) == 0 &&
+	    strcmp(before->shell, person->shell) == 0 &&
+	    strcmp(before->subject, person->subject) == 0;
+}
+
+static void
+say_added(const struct da_person *person, const struct da_account_entry *entry)
+{
+	if (person->issuer[0] == '\0') {
+		(void)printf("Whoever first signs in by that name owns it.\n");
+	} else {
+		(void)printf("It belongs to ");
+		da_admin_put(person->issuer);
+		(void)putchar('#');
+		da_admin_put(person->subject);
+		(void)printf(".\n");
+	}
+	if (entry->uid != da_account_uid_hash(entry->name))
+		(void)printf("Other hosts would give %s another uid: devauth "
+			     "accounts export and import.\n",
+		    entry->name);
+}
+
 int
 da_command_accounts_add(int argc, char **argv)
 {
 	DA_CLEANUP(change_done) struct change change = {0};
 	struct order order;
 	struct da_account_entry entry = {0};
-	struct da_person wanted;
-	char uid[12];
+	struct da_person wanted, before;
+	char what[64];
 	int status;
 	enum da_err err;
 
@@ -678,6 +790,7 @@ da_command_accounts_add(int argc, char **argv)
 		!da_admin_take_pin(order.subject, &wanted)))
 		return status;
 	err = begin(&change, "add", order.name);
+	before = change.person;
 	if (err == DA_OK && change.person.state == DA_PERSON_REMOVED) {
 		da_diag_set(&change.diag,
 		    "%s was removed; \"devauth accounts restore %s\" undoes "
@@ -689,26 +802,20 @@ da_command_accounts_add(int argc, char **argv)
 		err = take_subject(&change, &wanted);
 	if (err == DA_OK)
 		err = put(&change, &order, &entry);
+	if (err == DA_OK && is_as_before(&change, &entry, &before)) {
+		(void)snprintf(what, sizeof(what),
+		    "is there already, with uid %u", entry.uid);
+		return say_already(order.name, what);
+	}
 	if (err == DA_OK)
 		err = save(&change);
-	(void)snprintf(uid, sizeof(uid), "%u", entry.uid);
-	status = end(&change, "uid", uid, err);
+	status = end_with_uid(&change, entry.uid, err);
 	if (status != DA_EXIT_OK)
 		return status;
-	(void)printf("%s: uid %u, home %s, shell %s.\n", order.name, entry.uid,
+	(void)printf("%s %s uid %u, home %s, shell %s.\n", order.name,
+	    change.has_account ? "is changed:" : "is added:", entry.uid,
 	    entry.home, entry.shell);
-	if (change.person.issuer[0] == '\0') {
-		(void)printf("Whoever first signs in by that name owns it.\n");
-	} else {
-		(void)printf("It belongs to ");
-		da_admin_put(change.person.issuer);
-		(void)putchar('#');
-		da_admin_put(change.person.subject);
-		(void)printf(".\n");
-	}
-	if (entry.uid != da_account_uid_hash(order.name))
-		(void)printf("Other hosts would give %s another uid: devauth "
-			     "accounts export and import.\n",
-		    order.name);
+	if (!change.has_account || order.subject != NULL)
+		say_added(&change.person, &entry);
 	return status;
 }

@@ -2,6 +2,9 @@
  * devauth accounts check: whether the account database, the private records and
  * the host's own files fit together. A line for each thing that does not, with
  * the cure. Changes nothing.
+ *
+ * A rebuild asks here, too, whether there is anything for it to mend; what only
+ * the host's own files say is none of that.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -15,6 +18,7 @@
 #include "account/listing.h"
 #include "account/local.h"
 #include "account/reader.h"
+#include "accounts_check.h"
 #include "admin.h"
 #include "command.h"
 #include "core/paths.h"
@@ -35,6 +39,7 @@ struct home {
 };
 
 struct check {
+	bool quiet; /* counts, and looks at our own files only */
 	struct da_known_list known;
 	size_t found;
 	struct pin *pins;
@@ -51,13 +56,15 @@ find(struct check *check, const char *format, ...)
 	char raw[4 * DA_DIAG_MAX], shown[4 * DA_DIAG_MAX];
 	va_list args;
 
+	check->found++;
+	if (check->quiet)
+		return;
 	va_start(args, format);
 	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
 		raw[0] = '\0';
 	va_end(args);
 	da_text_escape(raw, shown, sizeof(shown));
 	(void)printf("%s\n", shown);
-	check->found++;
 }
 
 /* --- the host's own files --- */
@@ -207,6 +214,8 @@ check_accounts(struct check *check)
 		if (person.kind != DA_LISTING_PERSON)
 			continue;
 		check_levels(check, &person);
+		if (check->quiet)
+			continue;
 		check_local(check, &person);
 		check_shell(check, &person);
 		check_home(check, &person);
@@ -344,6 +353,15 @@ check_pair(struct check *check, const struct da_known *known)
 			    name, name,
 			    present != NULL ? present->name : "NEW");
 		break;
+	case DA_KNOWN_GONE:
+		if (check->quiet)
+			break;
+		find(check,
+		    "%s: [account %s] shared a local account, which is not in "
+		    "%s any more; take the section away and devauth config "
+		    "apply, or useradd %s",
+		    name, name, da_paths.passwd_file, name);
+		break;
 	case DA_KNOWN_MANAGED:
 	case DA_KNOWN_DIRECTORY:
 		break;
@@ -422,29 +440,46 @@ check_files(struct check *check)
 	return err == DA_E_ABSENT && view.accounts.bytes != NULL;
 }
 
+static enum da_err
+check_all(struct check *check, struct da_diag *diag)
+{
+	enum da_err err = DA_OK;
+
+	if (check_files(check))
+		err = da_known_open(NULL, &check->known, diag);
+	if (err != DA_OK || check->found > 0)
+		return err;
+	check->homes = calloc(check->known.count + 1, sizeof(*check->homes));
+	if (check->homes == NULL)
+		return DA_E_NOMEM;
+	check_accounts(check);
+	check_shared_homes(check);
+	return check_people(check, diag);
+}
+
+bool
+da_check_is_whole(void)
+{
+	DA_CLEANUP(check_done) struct check check = {.quiet = true};
+	struct da_diag diag = {0};
+
+	return check_all(&check, &diag) == DA_OK && check.found == 0;
+}
+
 int
 da_command_accounts_check(int argc, char **argv)
 {
 	DA_CLEANUP(check_done) struct check check = {0};
 	struct da_diag diag = {0};
-	enum da_err err = DA_OK;
+	enum da_err err;
 
 	(void)argv;
 	if (argc != 1)
 		return da_admin_usage("check");
-	if (check_files(&check))
-		err = da_known_open(NULL, &check.known, &diag);
-	if (err == DA_OK && check.found == 0) {
-		check.homes =
-		    calloc(check.known.count + 1, sizeof(*check.homes));
-		if (check.homes == NULL)
-			return da_admin_refuse("out of memory");
-		check_accounts(&check);
-		check_shared_homes(&check);
-		err = check_people(&check, &diag);
-	}
+	err = check_all(&check, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+		return da_admin_refuse("%s",
+		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
 	if (check.found == 0)
 		(void)printf("accounts: fine (%zu name%s)\n", check.known.count,
 		    check.known.count == 1 ? "" : "s");

@@ -72,6 +72,16 @@ say_what_is_missing(
 		(void)fputs("Locks, sign-ins and identities are for root to "
 			    "see.\n",
 		    stderr);
+	if (da_known_misses_accounts(list) && list->view.accounts.bytes == NULL)
+		(void)fputs("accounts.cdb is not there, so this host finds "
+			    "nobody:\ndevauth accounts rebuild makes it anew "
+			    "from the private records.\n",
+		    stderr);
+	else if (list->lost_count > 0)
+		(void)fprintf(stderr,
+		    "%zu name%s lost, but for the private record: devauth "
+		    "accounts rebuild.\n",
+		    list->lost_count, list->lost_count == 1 ? " is" : "s are");
 	if (list->damaged_count > 0)
 		(void)fprintf(stderr,
 		    "%zu private record%s cannot be read; see devauth accounts "
@@ -121,26 +131,42 @@ split(const char *words)
 	return list;
 }
 
+static void
+add_time(struct json_object *json, const char *key, int64_t at_s)
+{
+	char at[DA_ADMIN_TIME_MAX];
+
+	da_admin_format_utc(at_s, at);
+	(void)json_object_object_add(
+	    json, key, at_s != 0 ? json_object_new_string(at) : NULL);
+}
+
 /* What list and show have in common. The keys are stable. */
 static struct json_object *
 make_json(const struct da_known_list *list, const struct da_known *known,
     const char *groups)
 {
 	struct json_object *json = json_object_new_object();
-	char at[DA_ADMIN_TIME_MAX];
+	uint32_t uid;
 
 	add_text(json, "name", known->name);
 	(void)json_object_object_add(json, "uid",
-	    known->uid != 0 || known->account == DA_KNOWN_MANAGED
-		? json_object_new_int64(known->uid)
-		: NULL);
+	    da_known_uid(known, &uid) ? json_object_new_int64(uid) : NULL);
 	add_text(json, "state", da_known_state(list, known));
+	if (da_known_is_renamed(known)) {
+		const struct da_known *present =
+		    da_known_find_present(list, known);
+
+		(void)json_object_object_add(json, "renamed_to",
+		    present != NULL ? json_object_new_string(present->name)
+				    : NULL);
+	}
 	(void)json_object_object_add(json, "groups", split(groups));
 	if (!list->has_private)
 		return json;
-	da_admin_format_utc(known->verified_at_s, at);
-	(void)json_object_object_add(json, "last_sign_in",
-	    known->verified_at_s != 0 ? json_object_new_string(at) : NULL);
+	add_time(json, "last_sign_in", known->verified_at_s);
+	if (known->record_state != DA_PERSON_ACTIVE)
+		add_time(json, "state_since", known->state_since_s);
 	(void)json_object_object_add(
 	    json, "locked", json_object_new_boolean(known->locked));
 	return json;
@@ -189,10 +215,12 @@ wrap(const char *words, int column)
 static void
 format_uid(const struct da_known *known, char *ret, size_t size)
 {
-	if (known->uid == 0 && known->account != DA_KNOWN_MANAGED)
-		(void)snprintf(ret, size, "-");
+	uint32_t uid;
+
+	if (da_known_uid(known, &uid))
+		(void)snprintf(ret, size, "%u", uid);
 	else
-		(void)snprintf(ret, size, "%u", known->uid);
+		(void)snprintf(ret, size, "-");
 }
 
 /* A former name and an account that many use have no time of their own. */
@@ -203,18 +231,33 @@ print_time(const struct da_known *known, bool padded)
 	const char *text = at;
 
 	da_admin_format_time(known->verified_at_s, at);
-	if (known->account == DA_KNOWN_RENAMED ||
-	    known->account == DA_KNOWN_MANAGED)
+	if (da_known_is_renamed(known) || known->account == DA_KNOWN_MANAGED ||
+	    known->account == DA_KNOWN_GONE)
 		text = "-";
 	else if (known->verified_at_s == 0)
 		text = "never";
 	return printf("  %-*s", padded ? 16 : 0, text);
 }
 
+/* The last column: groups, of a former name who has become of it. */
+static enum da_err
+format_rest(const struct da_known_list *list, const struct da_known *known,
+    struct da_buf *ret)
+{
+	const struct da_known *present;
+
+	da_buf_clear(ret);
+	if (!da_known_is_renamed(known))
+		return da_known_groups(list, known->name, ret);
+	present = da_known_find_present(list, known);
+	return present != NULL ? da_buf_format(ret, "(now %s)", present->name)
+			       : DA_OK;
+}
+
 static int
 list_table(const struct da_known_list *list)
 {
-	DA_CLEANUP(da_buf_done) struct da_buf groups;
+	DA_CLEANUP(da_buf_done) struct da_buf rest;
 	const bool full = list->has_private;
 	int name_width = (int)strlen("NAME"), uid_width = (int)strlen("UID");
 	char uid[12];
@@ -228,28 +271,29 @@ list_table(const struct da_known_list *list)
 		uid_width = len > uid_width ? len : uid_width;
 	}
 	if (list->count == 0) {
-		(void)fputs("Nobody is known on this host yet.\n", stderr);
+		if (!da_known_misses_accounts(list))
+			(void)fputs(
+			    "Nobody is known on this host yet.\n", stderr);
 		return DA_EXIT_OK;
 	}
-	da_buf_init(&groups, GROUPS_TEXT_MAX);
+	da_buf_init(&rest, GROUPS_TEXT_MAX);
 	(void)printf("%-*s  %*s  %-7s  %s%s\n", name_width, "NAME", uid_width,
 	    "UID", "STATE", full ? "LAST SIGN-IN      " : "", "GROUPS");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct da_known *known = &list->items[i];
 		int column;
 
-		da_buf_clear(&groups);
-		if (da_known_groups(list, known->name, &groups) != DA_OK)
+		if (format_rest(list, known, &rest) != DA_OK)
 			return DA_EXIT_FAILED;
 		format_uid(known, uid, sizeof(uid));
 		column = printf("%-*s  %*s  %-*s", name_width, known->name,
-		    uid_width, uid, full || groups.len > 0 ? 7 : 0,
+		    uid_width, uid, full || rest.len > 0 ? 7 : 0,
 		    da_known_state(list, known));
 		if (full)
-			column += print_time(known, groups.len > 0);
-		if (groups.len > 0)
+			column += print_time(known, rest.len > 0);
+		if (rest.len > 0)
 			column += printf("  ");
-		wrap(da_buf_text(&groups), column);
+		wrap(da_buf_text(&rest), column);
 	}
 	return fflush(stdout) == 0 ? DA_EXIT_OK : DA_EXIT_FAILED;
 }
@@ -293,9 +337,8 @@ collect_former(const struct da_known_list *list, struct details *details)
 	for (size_t i = 0; err == DA_OK && i < list->count; i++) {
 		const struct da_known *other = &list->items[i];
 
-		if (other->account == DA_KNOWN_RENAMED &&
-		    other->uid == details->known->uid &&
-		    other != details->known)
+		if (da_known_is_renamed(other) &&
+		    da_known_find_present(list, other) == details->known)
 			err = da_buf_format(&details->former, "%s%s",
 			    details->former.len > 0 ? " " : "", other->name);
 	}
@@ -405,22 +448,63 @@ show_kept(const char *label, const struct da_buf *kept)
 	}
 }
 
+/* A former name has a line of its own; the rest is its present one's. */
+static void
+show_former(const struct da_known_list *list, const struct da_known *known)
+{
+	const struct da_known *present = da_known_find_present(list, known);
+	char at[DA_ADMIN_TIME_MAX];
+
+	(void)printf("  %-14s%s", "renamed to",
+	    present != NULL ? present->name : "(not to be found any more)");
+	if (known->state_since_s != 0) {
+		da_admin_format_time(known->state_since_s, at);
+		(void)printf(", on %s", at);
+	}
+	(void)putchar('\n');
+}
+
+static const char *
+explain_no_identity(const struct da_person *person)
+{
+	if (person->state == DA_PERSON_REMOVED)
+		return "none: removed before the first sign-in";
+	return person->locked ? "none: locked before the first sign-in"
+			      : "none yet: the first who signs in";
+}
+
 static void
 show_person(const struct da_person *person)
 {
 	char at[DA_ADMIN_TIME_MAX];
 
+	if (person->state == DA_PERSON_REMOVED && person->state_since_s != 0) {
+		da_admin_format_time(person->state_since_s, at);
+		show_field("removed on", at);
+	}
 	da_admin_format_time(person->verified_at_s, at);
 	show_field("last sign-in", person->verified_at_s != 0 ? at : "never");
 	show_field("profile", person->profile);
 	if (person->issuer[0] == '\0') {
-		show_field("identity", "none yet: the first who signs in");
+		show_field("identity", explain_no_identity(person));
 		return;
 	}
 	show_field("issuer", person->issuer);
 	show_field("subject", person->subject);
 	show_kept("at provider", &person->groups);
 	show_kept("claims", &person->claims);
+}
+
+static const char *
+explain_state(const struct da_known_list *list, const struct da_known *known)
+{
+	const char *state = da_known_state(list, known);
+
+	if (strcmp(state, "gone") == 0)
+		return "gone: a shared account that the host has no more";
+	return strcmp(state, "lost") == 0
+	    ? "lost: only the private record is there"
+	    : state;
 }
 
 static int
@@ -432,7 +516,7 @@ show_text(const struct da_known_list *list, const struct details *details)
 	format_uid(known, uid, sizeof(uid));
 	(void)printf("%s\n", known->name);
 	show_field("uid", uid);
-	show_field("state", da_known_state(list, known));
+	show_field("state", explain_state(list, known));
 	if (details->has_account) {
 		show_field("full name", details->account.gecos);
 		show_field("home", details->account.home);
@@ -443,7 +527,9 @@ show_text(const struct da_known_list *list, const struct details *details)
 		wrap(da_buf_text(&details->groups), 16);
 	}
 	show_field("former names", da_buf_text(&details->former));
-	if (details->has_person)
+	if (da_known_is_renamed(known))
+		show_former(list, known);
+	else if (details->has_person)
 		show_person(&details->person);
 	return fflush(stdout) == 0 ? DA_EXIT_OK : DA_EXIT_FAILED;
 }

@@ -10,6 +10,7 @@
 #include "account/writer.h"
 #include "admin.h"
 #include "command.h"
+#include "core/clock.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "known.h"
@@ -43,6 +44,7 @@ export_one(const struct da_known *known, bool pins, struct da_diag *diag)
 	switch (known->account) {
 	case DA_KNOWN_NONE:
 	case DA_KNOWN_MANAGED:
+	case DA_KNOWN_GONE:
 		return DA_OK;
 	case DA_KNOWN_REMOVED:
 		kind = "removed";
@@ -80,6 +82,12 @@ da_command_accounts_export(int argc, char **argv)
 		    "check",
 		    list.damaged_count);
 		err = DA_E_SYNTAX;
+	}
+	if (err == DA_OK && da_known_misses_accounts(&list)) {
+		da_diag_set(&diag,
+		    "accounts are missing here; devauth accounts rebuild makes "
+		    "them anew");
+		err = DA_E_ABSENT;
 	}
 	if (err == DA_OK)
 		(void)puts("devauth-accounts 1");
@@ -252,6 +260,7 @@ write_former(struct import *import, const struct da_map_entry *former,
 		(void)stpcpy(person.name, former->name);
 		person.uid = former->uid;
 		person.state = DA_PERSON_RENAMED;
+		person.state_since_s = da_clock_wall_s();
 		err = da_people_put(&import->people, &person, diag);
 	}
 	da_person_done(&person);
@@ -285,8 +294,11 @@ write_records(struct import *import, size_t from, struct da_diag *diag)
 		person.state == DA_PERSON_REMOVED) &&
 	    (entry->issuer == NULL || person.issuer[0] != '\0');
 	person.uid = entry->uid;
-	if (entry->kind == DA_MAP_REMOVED)
+	if (entry->kind == DA_MAP_REMOVED &&
+	    person.state != DA_PERSON_REMOVED) {
 		person.state = DA_PERSON_REMOVED;
+		person.state_since_s = da_clock_wall_s();
+	}
 	if (entry->issuer != NULL && person.issuer[0] == '\0') {
 		(void)stpcpy(person.issuer, entry->issuer);
 		(void)stpcpy(person.subject, entry->subject);

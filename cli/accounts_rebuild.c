@@ -2,6 +2,8 @@
  * devauth accounts rebuild: a new accounts.cdb from what is readable of the old
  * one and from the private records of people, which have name and uid as well.
  *
+ * Where all is whole it changes nothing: there is nothing to be won.
+ *
  * MUST: (1) invent no uid; (2) put the old file back when the new one cannot be
  * made; (3) keep a name, a number or an identity that was retired anywhere
  * retired.
@@ -18,6 +20,7 @@
 #include "account/listing.h"
 #include "account/local.h"
 #include "account/writer.h"
+#include "accounts_check.h"
 #include "admin.h"
 #include "apply.h"
 #include "command.h"
@@ -32,6 +35,9 @@
 #include "store/policy.h"
 
 #define DAMAGED "accounts.cdb.damaged"
+/* There while a rebuild is under way, so that what a crash left is not taken
+ * for whole. */
+#define UNFINISHED "accounts.cdb.unfinished"
 
 struct rebuild {
 	struct da_config *config;
@@ -43,6 +49,7 @@ struct rebuild {
 	bool old_is_whole;
 	bool old_is_there;
 	size_t damaged_records;
+	bool nothing_to_do;
 	struct da_diag diag;
 };
 
@@ -522,6 +529,30 @@ say_done(const struct rebuild *rebuild)
 		    rebuild->damaged_records == 1 ? "" : "s");
 }
 
+/* --- whether there is anything to mend --- */
+
+static bool
+is_whole(struct rebuild *rebuild)
+{
+	return faccessat(rebuild->dir, UNFINISHED, F_OK, 0) != 0 &&
+	    da_check_is_whole();
+}
+
+static enum da_err
+begin(struct rebuild *rebuild)
+{
+	int fd = openat(rebuild->dir, UNFINISHED,
+	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		da_diag_set(&rebuild->diag, "%s/" UNFINISHED ": %m",
+		    da_paths.state_dir);
+		return DA_E_SYS;
+	}
+	da_file_closep(&fd);
+	return DA_OK;
+}
+
 static enum da_err
 run(struct rebuild *rebuild)
 {
@@ -536,6 +567,12 @@ run(struct rebuild *rebuild)
 	if (err == DA_OK)
 		err = da_file_open_dir(
 		    da_paths.state_dir, &rule, &rebuild->dir, &rebuild->diag);
+	if (err == DA_OK && is_whole(rebuild)) {
+		rebuild->nothing_to_do = true;
+		return DA_OK;
+	}
+	if (err == DA_OK)
+		err = begin(rebuild);
 	if (err == DA_OK)
 		err = read_old(rebuild);
 	if (err == DA_OK)
@@ -548,7 +585,11 @@ run(struct rebuild *rebuild)
 		err = plan_groups(rebuild);
 	if (err == DA_OK)
 		err = write_new(rebuild);
-	return err == DA_OK ? mend_records(rebuild) : err;
+	if (err == DA_OK)
+		err = mend_records(rebuild);
+	if (err == DA_OK)
+		(void)unlinkat(rebuild->dir, UNFINISHED, 0);
+	return err;
 }
 
 int
@@ -564,6 +605,11 @@ da_command_accounts_rebuild(int argc, char **argv)
 	if (argc != 1)
 		return da_admin_usage("rebuild");
 	err = run(&rebuild);
+	if (rebuild.nothing_to_do) {
+		(void)printf("Nothing is damaged: accounts.cdb and the private "
+			     "records are whole.\nNothing was changed.\n");
+		return DA_EXIT_OK;
+	}
 	(void)snprintf(count, sizeof(count), "%zu", rebuild.map.count);
 	status =
 	    da_admin_end("rebuild", "", "names", count, err, &rebuild.diag);

@@ -97,7 +97,9 @@ add_listed(struct da_known_list *list)
 			err = da_local_find(&da_paths, listing.name, 0, &local);
 			if (err == DA_OK)
 				err = append(list, listing.name,
-				    DA_KNOWN_MANAGED, local.uid, &added);
+				    local.passwd_name ? DA_KNOWN_MANAGED
+						      : DA_KNOWN_GONE,
+				    local.uid, &added);
 			break;
 		case DA_LISTING_GROUP:
 		case DA_LISTING_REMOVED_GROUP:
@@ -128,6 +130,12 @@ add_directory(struct da_known_list *list)
 			    account.uid, &added);
 	}
 	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
+static bool
+is_lost(const struct da_known *known)
+{
+	return known->account == DA_KNOWN_NONE && known->record_uid != 0;
 }
 
 struct merge {
@@ -161,6 +169,10 @@ merge_person(
 	known->locked = person->locked;
 	known->barred = da_person_is_barred(person);
 	known->record_uid = person->uid;
+	known->record_state = person->state;
+	known->state_since_s = person->state_since_s;
+	if (is_lost(known))
+		merge->list->lost_count++;
 	known->verified_at_s = person->verified_at_s;
 	return DA_OK;
 }
@@ -225,6 +237,7 @@ da_known_open(const struct da_config *config, struct da_known_list *ret,
 	    .max_age_s = config != NULL ? config->account_max_age_s : 0};
 	errno = 0;
 	err = da_view_open(&da_paths, &ret->view);
+	ret->is_set_up = err == DA_OK;
 	if (err == DA_OK)
 		err = add_listed(ret);
 	if (err == DA_OK) {
@@ -260,11 +273,60 @@ da_known_close(struct da_known_list *list)
 	*list = (struct da_known_list){0};
 }
 
-const char *
-da_known_state(const struct da_known_list *list, const struct da_known *known)
+bool
+da_known_misses_accounts(const struct da_known_list *list)
+{
+	return list->lost_count > 0 ||
+	    (list->is_set_up && list->view.accounts.bytes == NULL);
+}
+
+bool
+da_known_is_renamed(const struct da_known *known)
+{
+	return known->account == DA_KNOWN_RENAMED ||
+	    (known->account == DA_KNOWN_NONE &&
+		known->record_state == DA_PERSON_RENAMED);
+}
+
+bool
+da_known_uid(const struct da_known *known, uint32_t *ret_uid)
+{
+	*ret_uid = is_lost(known) ? known->record_uid : known->uid;
+	return !da_known_is_renamed(known) && known->account != DA_KNOWN_GONE &&
+	    (*ret_uid != 0 || known->account == DA_KNOWN_MANAGED);
+}
+
+const struct da_known *
+da_known_find_present(
+    const struct da_known_list *list, const struct da_known *renamed)
+{
+	const struct da_known *found = da_known_find_owner(list, renamed->uid);
+
+	for (size_t i = 0; is_lost(renamed) && i < list->count; i++) {
+		const struct da_known *known = &list->items[i];
+
+		if (is_lost(known) && !da_known_is_renamed(known) &&
+		    known->record_uid == renamed->record_uid)
+			found = known;
+	}
+	return found;
+}
+
+static const char *
+state_of_sign_in(const struct da_known_list *list, const struct da_known *known)
 {
 	int64_t age_s = da_clock_wall_s() - known->verified_at_s;
 
+	if (known->verified_at_s == 0)
+		return "new";
+	return list->max_age_s > 0 && (age_s < 0 || age_s > list->max_age_s)
+	    ? "stale"
+	    : "active";
+}
+
+const char *
+da_known_state(const struct da_known_list *list, const struct da_known *known)
+{
 	switch (known->account) {
 	case DA_KNOWN_REMOVED:
 		return "removed";
@@ -272,20 +334,20 @@ da_known_state(const struct da_known_list *list, const struct da_known *known)
 		return "renamed";
 	case DA_KNOWN_MANAGED:
 		return "managed";
+	case DA_KNOWN_GONE:
+		return "gone";
 	default:
 		break;
 	}
+	if (known->record_state == DA_PERSON_RENAMED)
+		return "renamed";
 	if (known->locked)
 		return "locked";
 	if (known->barred)
 		return "removed";
-	if (!list->has_private)
-		return "active";
-	if (known->verified_at_s == 0)
-		return "new";
-	return list->max_age_s > 0 && (age_s < 0 || age_s > list->max_age_s)
-	    ? "stale"
-	    : "active";
+	if (is_lost(known))
+		return "lost";
+	return list->has_private ? state_of_sign_in(list, known) : "active";
 }
 
 /* Local groups, which people are put into, have a record as well. */

@@ -15,6 +15,7 @@
 #include "core/diag.h"
 #include "core/err.h"
 #include "core/limits.h"
+#include "store/person.h"
 
 struct da_config;
 
@@ -25,6 +26,7 @@ enum da_known_account {
 	DA_KNOWN_REMOVED,
 	DA_KNOWN_RENAMED,
 	DA_KNOWN_MANAGED,
+	DA_KNOWN_GONE, /* was managed, and is not in the passwd file any more */
 	DA_KNOWN_DIRECTORY,
 };
 
@@ -34,8 +36,10 @@ struct da_known {
 	uint32_t uid; /* 0: none */
 	bool has_record;
 	bool locked;
-	bool barred;           /* locked, removed or renamed by the record */
-	uint32_t record_uid;   /* as the private record has it */
+	bool barred;         /* locked, removed or renamed by the record */
+	uint32_t record_uid; /* as the private record has it */
+	enum da_person_state record_state;
+	int64_t state_since_s; /* 0: not known */
 	int64_t verified_at_s; /* 0: never signed in */
 };
 
@@ -47,8 +51,10 @@ struct da_known_list {
 	size_t owner_count;
 	bool has_private;     /* the records were looked at */
 	size_t damaged_count; /* records that cannot be read */
-	int64_t max_age_s;    /* 0: no configuration to ask */
-	struct da_view view;  /* open */
+	size_t lost_count;    /* people without the account that they had */
+	bool is_set_up;
+	int64_t max_age_s;   /* 0: no configuration to ask */
+	struct da_view view; /* open */
 };
 
 /* Reads everything; "config" may be NULL. DA_E_UNSAFE_FILE (the database is
@@ -64,8 +70,23 @@ da_known_find(const struct da_known_list *list, const char *name);
 const struct da_known *
 da_known_find_owner(const struct da_known_list *list, uint32_t uid);
 
+/* Whether people are known here whose accounts the database should have and has
+ * not, or there is no database any more. */
+bool da_known_misses_accounts(const struct da_known_list *list);
+
+/* The uid that is the name's, removed ones included. False: it has none. */
+bool da_known_uid(const struct da_known *known, uint32_t *ret_uid);
+
+bool da_known_is_renamed(const struct da_known *known);
+
+/* The present name of whoever had the name before; NULL when that is not to be
+ * found. */
+const struct da_known *da_known_find_present(
+    const struct da_known_list *list, const struct da_known *renamed);
+
 /* In one word: active, new (never signed in), stale, locked, removed, renamed,
- * managed. */
+ * managed, gone (managed, and not there), lost (only the private record is
+ * there). */
 const char *
 da_known_state(const struct da_known_list *list, const struct da_known *known);
 

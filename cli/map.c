@@ -472,7 +472,7 @@ check_unit(const struct da_map *map, size_t from,
 
 		if (here == NULL || here->account == DA_KNOWN_NONE ||
 		    here->account == DA_KNOWN_MANAGED ||
-		    here->uid == present->uid)
+		    here->account == DA_KNOWN_GONE || here->uid == present->uid)
 			continue;
 		da_diag_set(diag,
 		    "%s has uid %u here, not %u; ids never change", here->name,

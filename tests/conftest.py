@@ -7,6 +7,7 @@ DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import pexpect
@@ -116,3 +117,32 @@ def login(host):
     yield start
     for client in clients:
         client.child.close(force=True)
+
+
+@pytest.fixture
+def sign_in(idp, login):
+    """A whole login as "user", approved by somebody; what the shell said, and
+    the status of the client."""
+
+    def sign_in(user, by=None, command="id"):
+        client = login(user, command).expect_code()
+        idp.control.approve(by or user, client.code)
+        client.press_enter()
+        return client.rest(), client.status
+
+    return sign_in
+
+
+@pytest.fixture
+def key(host, tmp_path):
+    """Puts a key into an account; the options of ssh that use it."""
+    path = str(tmp_path / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path],
+                   check=True)
+
+    def add(user):
+        with open(path + ".pub", encoding="ascii") as file:
+            host.write(f"/etc/ssh/keys/{user}", file.read())
+        return ("-i", path, "-o", "PreferredAuthentications=publickey")
+
+    return add

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/person.h"
@@ -196,6 +197,7 @@ da_people_rename(const struct da_people *people, const char *name,
 	memcpy(former.name, person.name, sizeof(former.name));
 	former.uid = person.uid;
 	former.state = DA_PERSON_RENAMED;
+	former.state_since_s = da_clock_wall_s();
 	/* Done before, but for the end. */
 	if (person.state == DA_PERSON_RENAMED) {
 		da_person_done(&person);

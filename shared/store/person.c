@@ -98,6 +98,12 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 	if (err == DA_OK)
 		err = da_record_get_int(record, "state", DA_PERSON_ACTIVE,
 		    DA_PERSON_RENAMED, &state);
+	if (err == DA_OK) {
+		err = da_record_get_int(
+		    record, "state_since", 0, INT64_MAX, &ret->state_since_s);
+		if (err == DA_E_ABSENT)
+			err = DA_OK;
+	}
 	if (err == DA_OK)
 		err =
 		    get_optional(record, "home", ret->home, sizeof(ret->home));
@@ -237,6 +243,9 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 		    ret, "verified_at", person->verified_at_s);
 	if (err == DA_OK)
 		err = da_record_put_int(ret, "state", person->state);
+	if (err == DA_OK && person->state_since_s != 0)
+		err = da_record_put_int(
+		    ret, "state_since", person->state_since_s);
 	if (err == DA_OK && person->home[0] != '\0')
 		err = da_record_put(ret, "home", person->home);
 	if (err == DA_OK && person->shell[0] != '\0')

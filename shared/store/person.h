@@ -40,6 +40,7 @@ struct da_person {
 	uint32_t uid;          /* 0: has no account of the name */
 	int64_t verified_at_s; /* wall clock of the last sign-in; 0: none yet */
 	enum da_person_state state;
+	int64_t state_since_s; /* of all but ACTIVE; 0: not known */
 	bool locked;
 	bool withdrawn; /* by the provider: to sign in again (on_revoked) */
 	/* What an administrator chose for the account; "" = whatever the

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from host import ACCOUNT_LINES, wait_until
-from test_mapping import SUBJECTS
+from host import ACCOUNT_LINES, SUBJECTS, wait_until
 from test_ssh import key_for, sign_in
 
 BROKER = "/usr/libexec/devauth/devauth-broker"

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
-SUBJECTS = {"alice": "idp-7f3a90c2d1e84b56", "bob": "idp-1c58e6b7a3f04d29",
-            "carol": "idp-b940d2f57c6e4a18"}
+from host import SUBJECTS, Host
+
 DATABASE = "/var/lib/devauth/accounts.cdb"
 NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
@@ -25,32 +24,6 @@ def accounts(host):
         return result.stdout if status == 0 else result.stderr
 
     return run
-
-
-@pytest.fixture
-def sign_in(idp, login):
-    def sign_in(user, by=None, command="id -u"):
-        client = login(user, command).expect_code()
-        idp.control.approve(by or user, client.code)
-        client.press_enter()
-        return client.rest(), client.status
-
-    return sign_in
-
-
-@pytest.fixture
-def key(host, tmp_path):
-    """Puts a key into an account; the options of ssh that use it."""
-    path = str(tmp_path / "key")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path],
-                   check=True)
-
-    def add(user):
-        with open(path + ".pub", encoding="ascii") as file:
-            host.write(f"/etc/ssh/keys/{user}", file.read())
-        return ("-i", path, "-o", "PreferredAuthentications=publickey")
-
-    return add
 
 
 @pytest.fixture
@@ -111,6 +84,109 @@ def test_list(host, idp, accounts, sign_in):
     assert listed["mallory"] == {
         "name": "mallory", "uid": None, "state": "locked", "groups": [],
         "last_sign_in": None, "locked": True}
+
+
+def test_a_local_account_that_is_gone(host, idp, accounts):
+    """No number is made up for it; root is 0 all the same."""
+    host.run("useradd", "-m", "deploy", check=True)
+    host.configure(idp, sections={
+        "account deploy": {"people": "bob"},
+        "account root": {"subjects": f"{idp.issuer}#{SUBJECTS['alice']}"}})
+    assert known(accounts)["deploy"]["state"] == "managed"
+    host.run("userdel", "deploy", check=True)
+    assert re.search(r"(?m)^deploy +-  gone     -$", accounts("list"))
+    assert known(accounts)["deploy"]["uid"] is None
+    assert known(accounts)["root"]["uid"] == 0
+    assert "gone: a shared account" in accounts("show", "deploy")
+    result = host.run("devauth", "accounts", "check")
+    assert "deploy: [account deploy]" in result.stdout
+    assert "deploy" not in accounts("export")
+
+
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
+
+
+def test_what_became_of_a_name(host, accounts, sign_in):
+    """One uid is shown for one person, and no name without its fate."""
+    sign_in("alice")
+    sign_in("bob")
+    uid = uid_of(host, "alice")
+    accounts("rename", "alice", "alicia")
+    accounts("remove", "bob")
+    accounts("lock", "mallory")
+    accounts("add", "carol")
+    accounts("lock", "carol")
+    text = accounts("list")
+    assert text.count(str(uid)) == 1
+    assert re.search(r"(?m)^alice +-  renamed  - +\(now alicia\)$", text)
+    for name, says in (("alice", rf"renamed to +alicia, on {TIME}\n"),
+                       ("bob", rf"removed on +{TIME}\n"),
+                       ("mallory", "none: locked before the first sign-in"),
+                       ("carol", "none: locked before the first sign-in")):
+        text = accounts("show", name)
+        assert re.search(says, text) and "none yet" not in text
+    assert "identity" not in accounts("show", "alice")
+    assert SUBJECTS["bob"] in accounts("show", "bob")
+    listed = known(accounts)
+    assert listed["alice"]["uid"] is None
+    assert listed["alice"]["renamed_to"] == "alicia"
+    assert listed["alicia"]["uid"] == uid
+    for name in ("alice", "bob"):
+        assert re.fullmatch(r"[0-9-]+T[0-9:]+Z", listed[name]["state_since"])
+    # Others see the former name as well, without the time.
+    result = host.run(*NOBODY, "devauth", "accounts", "show", "alice")
+    assert "renamed to    alicia\n" in result.stdout
+    accounts("restore", "bob")
+    assert "removed" not in accounts("show", "bob")
+    assert "state_since" not in known(accounts)["bob"]
+
+
+def test_what_cannot_be_done_to_a_name(host, accounts, sign_in):
+    """The cure is in the text, whatever the verb."""
+    sign_in("alice")
+    accounts("rename", "alice", "alicia")
+    accounts("add", "bob")
+    accounts("remove", "bob")
+    accounts("lock", "mallory")
+    before = state(host)
+    for verb, more in (("remove", ()), ("rename", ("x",)), ("lock", ()),
+                       ("relink", ("https://a.example#1",))):
+        said = accounts(verb, "alice", *more, status=1)
+        assert f"devauth accounts {verb} alicia" in said
+    for verb, more in (("rename", "x"), ("relink", "https://a.example#1")):
+        said = accounts(verb, "bob", more, status=1)
+        assert "devauth accounts restore bob" in said
+    for verb, more in (("remove", ()), ("rename", ("x",))):
+        said = accounts(verb, "mallory", *more, status=1)
+        assert "only locked" in said and "accounts unlock mallory" in said
+    assert state(host) == before
+
+
+def test_without_a_database(host, accounts, sign_in):
+    """What the private records say is shown as no more than that."""
+    sign_in("alice")
+    uid = uid_of(host, "alice")
+    accounts("add", "bob")
+    accounts("remove", "bob")
+    accounts("add", "carol")
+    accounts("rename", "carol", "caro")
+    host.run("rm", DATABASE, check=True)
+    result = host.run("devauth", "accounts", "list")
+    assert re.search(rf"(?m)^alice +{uid}  lost     {TIME}$", result.stdout)
+    assert re.search(r"(?m)^bob +\d+  removed ", result.stdout)
+    assert re.search(r"(?m)^carol +-  renamed  - +\(now caro\)$",
+                     result.stdout)
+    assert "accounts.cdb is not there" in result.stderr
+    assert "devauth accounts rebuild" in result.stderr
+    result = host.run(*NOBODY, "devauth", "accounts", "list")
+    assert result.stdout == "" and "accounts rebuild" in result.stderr
+    assert "yet" not in result.stderr
+    assert "lost: only the private record" in host.run(
+        "devauth", "accounts", "show", "alice").stdout
+    # Nobody takes half of the people for all.
+    assert "accounts rebuild" in accounts("export", status=1)
+    accounts("rebuild")
+    assert known(accounts)["alice"]["state"] == "active"
 
 
 def test_others_see_what_is_public(host, accounts, sign_in):
@@ -316,8 +392,9 @@ def test_add_again_changes_the_texts(host, accounts, sign_in):
     (("alice", "--home", "/a/../b"), "home must be"),
     (("alice", "--home", "/a:b"), "home must be"),
     (("alice", "--home", "/" + "a" * 300), "home must be"),
-    (("alice", "--shell", "sh"), "shell must be"),
-    (("alice", "--shell", "/bin/sh\n"), "shell must be"),
+    (("alice", "--shell", "sh"), "sh is not listed in /etc/shells"),
+    (("alice", "--shell", "/bin/sh\n"), "not listed in /etc/shells"),
+    (("alice", "--shell", "/usr/bin/env"), "not listed in /etc/shells"),
     (("alice", "--gecos", "a:b"), "full name"),
     (("alice", "--gecos", "a\nb"), "full name"),
     (("alice", "--subject", "x"), "not ISSUER#SUBJECT"),
@@ -335,6 +412,31 @@ def test_add_refuses(host, accounts, arguments, says):
     before = state(host)
     assert says in accounts("add", *arguments, status=1)
     assert state(host) == before
+    # One line at most, and no number that nobody has.
+    for line in audit(host, "add"):
+        assert line["result"] == "refused" and "uid" not in line
+    assert len(audit(host, "add")) <= 1
+
+
+def test_add_says_what_it_did(host, accounts):
+    """Once made, an account is only changed, and not by the same again."""
+    assert "is added: uid 70001" in accounts("add", "carol", "--uid", "70001")
+    before = state(host)
+    for more in ((), ("--uid", "70001"), ("--shell", "/bin/bash")):
+        text = accounts("add", "carol", *more)
+        if more[:1] != ("--shell",):
+            assert text == ("carol is there already, with uid 70001. "
+                            "Nothing was changed.\n")
+            assert state(host) == before
+    text = accounts("add", "carol", "--shell", "/bin/sh")
+    assert text == ("carol is changed: uid 70001, home /home/carol, shell "
+                    "/bin/sh.\n")
+    assert [line["uid"] for line in audit(host, "add")] == ["70001"] * 3
+    # The shell of the configuration is no better than one that is ordered.
+    host.run("sed", "-i", "/bash/d", "/etc/shells", check=True)
+    assert "/bin/bash is not listed" in accounts("add", "dora", status=1)
+    # What stands is another matter.
+    accounts("add", "carol", "--gecos", "Carol C")
 
 
 # rename, relink
@@ -476,8 +578,6 @@ def test_the_removed_do_not_come_by_shared_accounts(host, idp, accounts,
 # export, import
 
 def test_moving_to_another_host(host, idp, accounts, sign_in, build):
-    from host import Host
-
     sign_in("alice")
     sign_in("bob")
     accounts("add", "carol", "--uid", "70003")
@@ -698,13 +798,29 @@ def test_rebuild(host, accounts, sign_in, damage):
     assert sign_in("alice")[1] == 0
 
 
-def test_rebuild_of_a_whole_database_loses_nothing(host, accounts, sign_in):
+def test_rebuild_of_a_whole_database_changes_nothing(host, accounts, sign_in):
+    sign_in("alice")
+    accounts("lock", "mallory")
+    before = state(host)
+    assert "Nothing is damaged" in accounts("rebuild")
+    assert state(host) == before
+    assert "damaged" not in host.run("ls", "/var/lib/devauth").stdout
+    assert audit(host, "rebuild") == []
+    # What a rebuild does not mend is no reason for one.
+    host.run("sed", "-i", "/bash/d", "/etc/shells", check=True)
+    assert host.run("devauth", "accounts", "check").returncode == 1
+    assert "Nothing is damaged" in accounts("rebuild")
+
+
+def test_rebuild_loses_nothing_that_it_can_read(host, accounts, sign_in):
     sign_in("alice")
     accounts("add", "bob", "--gecos", "Bob B")
     text = host.run("getent", "passwd", "alice", "bob").stdout
+    host.run("sh", "-c", "rm /var/lib/devauth/people/*.subject", check=True)
     said = accounts("rebuild")
-    assert "Lost" not in said
+    assert "made anew" in said and "Lost" not in said
     assert host.run("getent", "passwd", "alice", "bob").stdout == text
+    assert "unfinished" not in host.run("ls", "/var/lib/devauth").stdout
 
 
 def test_rebuild_knows_whom_only_the_old_file_has(host, accounts, sign_in):
@@ -884,6 +1000,9 @@ def test_the_same_again_finishes_what_was_cut_short(host, accounts, sign_in,
                f"renamed alice {uid_of(host, 'alice')}\n"
                "pin dora https://a.example#3\nend\n")
     host.run("cp", "-a", "/var/lib/devauth", "/run/before", check=True)
+    if command[0] == "rebuild":
+        host.run("truncate", "-s", "2300", "/run/before/accounts.cdb",
+                 check=True)
     for number in range(1, 20):
         # Running programs have the counter mapped: it has to stay.
         host.run("sh", "-c", "cd /run/before && rm -r /var/lib/devauth/people "

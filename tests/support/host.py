@@ -47,6 +47,10 @@ PROFILE = {
     "allowed_groups": "staff",
 }
 
+# Who people are at the built-in provider.
+SUBJECTS = {"alice": "idp-7f3a90c2d1e84b56", "bob": "idp-1c58e6b7a3f04d29",
+            "carol": "idp-b940d2f57c6e4a18"}
+
 
 def wait_until(condition, timeout=10, what="condition"):
     """Polls until the condition holds; returns its value."""

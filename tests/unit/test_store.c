@@ -164,6 +164,7 @@ test_person_round_trip(void **state)
 	(void)state;
 	make_person(&out, "alice", "sub=1");
 	(void)snprintf(out.listed_as, sizeof(out.listed_as), "al");
+	out.state_since_s = 1790000001;
 	assert_int_equal(
 	    da_person_load(&folder.paths, "alice", &in, &diag), DA_E_ABSENT);
 	assert_int_equal(da_person_save(&folder.paths, &out, &diag), DA_OK);
@@ -174,6 +175,7 @@ test_person_round_trip(void **state)
 	assert_string_equal(in.issuer, out.issuer);
 	assert_int_equal(in.uid, out.uid);
 	assert_int_equal(in.verified_at_s, out.verified_at_s);
+	assert_int_equal(in.state_since_s, out.state_since_s);
 	assert_int_equal(in.groups.len, 10);
 	assert_memory_equal(in.groups.bytes, "staff\0ops", 10);
 	assert_false(in.locked);

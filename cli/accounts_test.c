@@ -11,15 +11,18 @@
 
 #include "account/account.h"
 #include "account/local.h"
+#include "account/writer.h"
 #include "admin.h"
 #include "command.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "json/json.h"
+#include "known.h"
 #include "provider/claims.h"
 #include "store/config.h"
 #include "store/person.h"
 #include "store/policy.h"
+#include "store/shell.h"
 
 struct order {
 	const char *claims_file;
@@ -126,31 +129,85 @@ take_claims(const struct da_config *config, const struct da_profile *profile,
 	return err == DA_OK ? da_claims_finish(&state, diag) : err;
 }
 
+/* What became of the name that is asked for, or of the person behind it. */
 static enum da_err
-check_pin(const char *person, const struct da_wire_identity *identity,
+check_standing(const struct da_known_list *list, const char *name, bool asked,
     struct da_diag *diag)
 {
-	struct da_person known;
+	const struct da_known *known = da_known_find(list, name);
+	const struct da_known *present;
+
+	if (known == NULL)
+		return DA_OK;
+	if (da_known_is_renamed(known)) {
+		present = da_known_find_present(list, known);
+		da_diag_set(diag,
+		    "%s is a former name, by which nobody logs in; the person "
+		    "is %s now",
+		    name, present != NULL ? present->name : "not to be found");
+	} else if (known->account == DA_KNOWN_REMOVED ||
+	    known->record_state == DA_PERSON_REMOVED) {
+		da_diag_set(diag, "%s was removed; devauth accounts restore %s",
+		    name, name);
+	} else if (known->account == DA_KNOWN_GONE) {
+		da_diag_set(diag,
+		    "%s was a local account, which is gone; devauth accounts "
+		    "check has the cure",
+		    name);
+	} else if (known->locked) {
+		da_diag_set(diag, "%s is locked; devauth accounts unlock %s",
+		    name, name);
+	} else {
+		return DA_OK;
+	}
+	/* A name without an account is refused before its record is read, the
+	 * person behind a shared account after the sign-in. */
+	if (!asked)
+		return DA_E_ACCT_DENIED;
+	return known->account == DA_KNOWN_REMOVED ||
+		known->account == DA_KNOWN_RENAMED ||
+		known->account == DA_KNOWN_GONE
+	    ? DA_E_UNKNOWN_USER
+	    : DA_E_LOCKED;
+}
+
+static enum da_err
+check_pin(const struct da_known_list *list, const char *person,
+    const struct da_wire_identity *identity, struct da_diag *diag)
+{
+	const struct da_known *known = da_known_find(list, person);
 	enum da_err err = da_person_check_pin(
 	    &da_paths, person, identity->issuer, identity->subject, diag);
 
-	if (err != DA_OK)
-		return err;
-	err = da_person_load(&da_paths, person, &known, diag);
-	if (err == DA_E_ABSENT) {
-		explain(NULL, "nobody has signed in under that name yet");
-		return DA_OK;
-	}
-	if (err != DA_OK)
-		return err;
-	err = da_person_is_barred(&known) ? DA_E_LOCKED : DA_OK;
+	if (err == DA_OK)
+		err = check_standing(list, person, false, diag);
 	if (err == DA_OK)
 		explain(NULL,
-		    known.verified_at_s != 0
+		    known != NULL && known->verified_at_s != 0
 			? "the name has been this identity's before"
 			: "nobody has signed in under that name yet");
-	da_person_done(&known);
 	return err;
+}
+
+/* The number and the shell that the account has, or would be given. */
+static enum da_err
+check_account(
+    const struct da_config *config, const char *name, struct da_diag *diag)
+{
+	struct da_account account;
+	char buffer[2048];
+	bool provisional;
+	enum da_err err = da_account_find(&da_paths, name, false, buffer,
+	    sizeof(buffer), &account, &provisional);
+
+	if (err == DA_OK)
+		return da_shell_check(account.shell, diag);
+	err = da_account_check_number(&da_paths, name, diag);
+	if (err == DA_E_ABSENT) {
+		da_diag_set(diag, "nothing is set up; devauth config apply");
+		err = DA_E_UNKNOWN_USER;
+	}
+	return err == DA_OK ? da_shell_check(config->shell, diag) : err;
 }
 
 static void
@@ -174,30 +231,101 @@ show_groups(
 	}
 }
 
+/* The provider has not heard of the name that an administrator gave. */
+static void
+explain_wrong_person(const struct order *order,
+    const struct da_wire_identity *identity, struct da_diag *diag)
+{
+	char name[DA_USER_MAX + 1];
+
+	if (geteuid() == 0 &&
+	    da_person_name_of(&da_paths, identity->issuer, identity->subject,
+		name, NULL) == DA_OK &&
+	    strcmp(name, order->user) == 0)
+		da_diag_set(diag,
+		    "the identity is %s's here, but the provider gives it "
+		    "another login name: change that there, or devauth "
+		    "accounts rename %s back",
+		    name, name);
+}
+
 static enum da_err
 decide(const struct order *order, const struct da_policy *policy,
-    const struct da_wire_identity *identity, bool *ret_local,
-    struct da_diag *diag)
+    const struct da_known_list *list, const struct da_wire_identity *identity,
+    bool local, struct da_diag *diag)
 {
 	const struct da_policy_identity claims =
 	    da_policy_identity_of(identity);
 	char person[DA_USER_MAX + 1] = "";
-	struct da_local found;
-	enum da_err err = da_local_find(&da_paths, order->user, 0, &found);
+	enum da_err err = check_standing(list, order->user, true, diag);
 
+	if (err == DA_OK && !local)
+		err = check_account(policy->config, order->user, diag);
 	if (err == DA_OK)
-		err = da_policy_find_person(policy, &claims, order->user,
-		    found.passwd_name, person, diag);
-	if (err == DA_OK && person[0] != '\0' && geteuid() == 0)
-		err = check_pin(person, identity, diag);
-	else if (err == DA_OK && geteuid() != 0)
+		err = da_policy_find_person(
+		    policy, &claims, order->user, local, person, diag);
+	if (err == DA_E_WRONG_PERSON)
+		explain_wrong_person(order, identity, diag);
+	if (err == DA_OK && person[0] != '\0' && list->has_private)
+		err = check_pin(list, person, identity, diag);
+	else if (err == DA_OK && !list->has_private)
 		(void)printf("  ?    whose the name has been: only root can "
 			     "look\n");
 	if (err == DA_OK)
 		err = da_policy_check_access(
 		    policy, person, &identity->groups, &identity->claims, diag);
-	*ret_local = err == DA_OK && found.passwd_name;
 	return err;
+}
+
+/* --- what is not devauth's to decide --- */
+
+static bool
+is_local_matter(
+    const struct order *order, const struct da_config *config, bool local)
+{
+	bool unmarked = false;
+
+	if (!local)
+		return false;
+	if (strcmp(order->user, "root") == 0 &&
+	    strcmp(order->service, "sshd") != 0) {
+		(void)printf("Not devauth's to decide: root is the host's own "
+			     "but under sshd.\n");
+		return true;
+	}
+	if (da_account_is_local(&da_paths, order->user, &unmarked) != DA_OK ||
+	    !unmarked)
+		return false;
+	if (da_config_mapping(config, order->user) != NULL) {
+		(void)printf("  ?    [account %s] is not in force yet: devauth "
+			     "config apply\n",
+		    order->user);
+		return false;
+	}
+	(void)printf("Not devauth's to decide: %s is a local account, and "
+		     "devauth.conf has no\n[account %s]. Its own password and "
+		     "keys open it.\n",
+	    order->user, order->user);
+	return true;
+}
+
+/* As libpam looks for it. */
+static void
+warn_of_service(const char *service)
+{
+	static const char *const folders[] = {"/etc/pam.d", "/usr/lib/pam.d"};
+
+	for (size_t i = 0; i < DA_ARRAY_LEN(folders); i++) {
+		char path[DA_SERVICE_MAX + 32];
+
+		(void)snprintf(
+		    path, sizeof(path), "%s/%s", folders[i], service);
+		if (access(path, F_OK) == 0)
+			return;
+	}
+	(void)printf("  ?    no service of that name here: /etc/pam.d/%s is "
+		     "not there\n",
+	    service);
 }
 
 static int
@@ -209,7 +337,8 @@ test(const struct order *order)
 	struct da_policy policy = {
 	    .service = order->service, .explain = explain};
 	struct da_diag diag = {0};
-	bool local = false;
+	struct da_known_list list = {0};
+	struct da_local found = {0};
 	int status = DA_EXIT_FAILED;
 	enum da_err err = da_config_load(&da_paths, &config, &diag);
 
@@ -218,8 +347,21 @@ test(const struct order *order)
 		    config, order->profile, &policy.profile, &diag);
 	if (err == DA_OK)
 		err = read_claims(order->claims_file, &claims, &diag);
+	if (err == DA_OK)
+		err = da_known_open(config, &list, &diag);
+	if (err == DA_OK &&
+	    da_local_find(&da_paths, order->user, 0, &found) != DA_OK) {
+		da_diag_set(
+		    &diag, "%s: cannot be read: %m", da_paths.passwd_file);
+		err = DA_E_SYS;
+	}
 	if (err != DA_OK) {
-		(void)fprintf(stderr, "devauth: %s\n", diag.text);
+		da_known_close(&list);
+		return da_admin_refuse("%s", diag.text);
+	}
+	warn_of_service(order->service);
+	if (is_local_matter(order, config, found.passwd_name)) {
+		da_known_close(&list);
 		return DA_EXIT_FAILED;
 	}
 	policy.config = config;
@@ -227,18 +369,29 @@ test(const struct order *order)
 	da_buf_init(&identity.claims, DA_CLAIMS_BYTES_MAX);
 	err = take_claims(config, policy.profile, claims, &identity, &diag);
 	if (err == DA_OK)
-		err = decide(order, &policy, &identity, &local, &diag);
+		err = decide(
+		    order, &policy, &list, &identity, found.passwd_name, &diag);
 	if (err != DA_OK) {
 		status = refuse(order, err, &diag);
 	} else {
-		if (!local)
+		if (!found.passwd_name)
 			show_groups(config, &identity);
 		(void)printf("May log in as %s through %s.\n", order->user,
 		    order->service);
 		status = DA_EXIT_OK;
 	}
+	da_known_close(&list);
 	da_wire_done(DA_WIRE_IDENTITY, &identity);
 	return status;
+}
+
+/* One file name, fit to be shown. */
+static bool
+is_service(const char *text)
+{
+	return text[0] != '\0' && text[0] != '.' &&
+	    strlen(text) <= DA_SERVICE_MAX && strchr(text, '/') == NULL &&
+	    da_text_is_printable(text);
 }
 
 int
@@ -282,5 +435,8 @@ da_command_accounts_test(int argc, char **argv)
 		    stderr);
 		return DA_EXIT_FAILED;
 	}
+	if (!is_service(order.service))
+		return da_admin_refuse("--service: the name of a file in "
+				       "/etc/pam.d");
 	return test(&order);
 }

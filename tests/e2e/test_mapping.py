@@ -2,40 +2,16 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
+from host import SUBJECTS
+
 GID = 5000
-SUBJECTS = {"alice": "idp-7f3a90c2d1e84b56", "bob": "idp-1c58e6b7a3f04d29",
-            "carol": "idp-b940d2f57c6e4a18"}
-
-
-def sign_in(idp, login, user, by=None, command="id"):
-    """A whole login as "user", approved by somebody; what the shell said."""
-    client = login(user, command).expect_code()
-    idp.control.approve(by or user, client.code)
-    client.press_enter()
-    return client.rest(), client.status
 
 
 def record(host, phase="auth"):
     return [line for line in host.audit() if line["event"] == phase][-1]
-
-
-@pytest.fixture
-def key(host, tmp_path):
-    """Puts a key into an account; the options of ssh that use it."""
-    path = str(tmp_path / "key")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path],
-                   check=True)
-
-    def add(user):
-        with open(path + ".pub", encoding="ascii") as file:
-            host.write(f"/etc/ssh/keys/{user}", file.read())
-        return ("-i", path, "-o", "PreferredAuthentications=publickey")
-
-    return add
 
 
 @pytest.fixture
@@ -48,10 +24,10 @@ def deploy(host, idp):
 
 # Local accounts
 
-def test_people_share_a_local_account(deploy, idp, login):
+def test_people_share_a_local_account(deploy, sign_in):
     """Each signs in as himself; the log says who it was."""
     for person in ("alice", "bob"):
-        text, status = sign_in(idp, login, "deploy", by=person)
+        text, status = sign_in("deploy", by=person)
         assert status == 0 and re.search(r"uid=\d+\(deploy\)", text)
         for phase in ("auth", "account"):
             line = record(deploy, phase)
@@ -64,18 +40,18 @@ def test_people_share_a_local_account(deploy, idp, login):
         ":/home/deploy:/bin/sh\n")
 
 
-def test_nobody_else_gets_a_shared_account(deploy, idp, login):
-    text, status = sign_in(idp, login, "deploy", by="carol")
+def test_nobody_else_gets_a_shared_account(deploy, sign_in):
+    text, status = sign_in("deploy", by="carol")
     assert status != 0 and "uid=" not in text
     assert record(deploy)["reason"] == "wrong-person"
     assert "[account deploy] does not list" in record(deploy)["detail"]
 
 
-def test_a_pin_holds_for_shared_accounts(deploy, idp, login):
+def test_a_pin_holds_for_shared_accounts(deploy, idp, sign_in):
     """N3, N4: alice's name in another subject does not get in."""
-    assert sign_in(idp, login, "deploy", by="alice")[1] == 0
+    assert sign_in("deploy", by="alice")[1] == 0
     idp.control.quirks(claims={"bob": {"preferred_username": "alice"}})
-    text, status = sign_in(idp, login, "deploy", by="bob")
+    text, status = sign_in("deploy", by="bob")
     assert status != 0 and "uid=" not in text
     assert record(deploy)["reason"] == "subject-changed"
 
@@ -106,16 +82,16 @@ def test_taking_the_section_away_makes_it_local_again(deploy, idp, login):
     assert idp.control.requests() == []
 
 
-def test_root_only_by_identity(host, idp, login):
+def test_root_only_by_identity(host, idp, login, sign_in):
     """N15: over SSH, by issuer and subject."""
     client = login("root", options=("-o", "NumberOfPasswordPrompts=1"))
     client.child.expect("[Pp]assword: ")
     host.configure(idp, sections={
         "account root": {"subjects": f"{idp.issuer}#{SUBJECTS['alice']}"}})
     host.start_sshd(PermitRootLogin="yes")
-    text, status = sign_in(idp, login, "root", by="bob")
+    text, status = sign_in("root", by="bob")
     assert status != 0 and "uid=" not in text
-    text, status = sign_in(idp, login, "root", by="alice")
+    text, status = sign_in("root", by="alice")
     assert status == 0 and "uid=0(root)" in text
     assert record(host)["person"] == "alice"
 
@@ -134,23 +110,24 @@ def test_root_elsewhere_stays_root(host, idp):
     assert idp.control.requests() == []
 
 
-def test_an_account_of_ours_for_an_identity(host, idp, login):
+def test_an_account_of_ours_for_an_identity(host, idp, sign_in):
     """A person whose name at the provider is no login name here."""
     idp.control.quirks(claims={"alice": {"preferred_username": "a.lice"}})
     host.configure(idp, sections={
         "account ada": {"subjects": f"{idp.issuer}#{SUBJECTS['alice']}"}})
-    text, status = sign_in(idp, login, "ada", by="alice")
+    text, status = sign_in("ada", by="alice")
     assert status == 0 and "(ada)" in text
-    text, status = sign_in(idp, login, "ada", by="bob")
+    text, status = sign_in("ada", by="bob")
     assert status != 0 and "uid=" not in text
 
 
-def test_a_line_that_is_gone_binds_keys_as_well(host, idp, login, key):
+def test_a_line_that_is_gone_binds_keys_as_well(host, idp, login, sign_in,
+                                                key):
     """The account was never bob's but by the line."""
     line = {"account ada": {"people": "alice bob"}}
     options = key("ada")
     host.configure(idp, sections=line)
-    assert sign_in(idp, login, "ada", by="bob")[1] == 0
+    assert sign_in("ada", by="bob")[1] == 0
     client = login("ada", "id -un", options)
     assert "ada" in client.rest() and client.status == 0
     for sections in ({"account ada": {"people": "alice"}}, {}):
@@ -166,29 +143,30 @@ def test_a_line_that_is_gone_binds_keys_as_well(host, idp, login, key):
 
 # Claims
 
-def test_claims_in_order(host, idp, login):
+def test_claims_in_order(host, idp, sign_in):
     host.configure(idp, username_claim="nickname email preferred_username")
     idp.control.quirks(claims={"bob": {"nickname": "alice"}})
-    text, status = sign_in(idp, login, "alice")
+    text, status = sign_in("alice")
     assert status == 0 and "(alice)" in text
     # Bob's nickname is alice, who is somebody else here already.
-    text, status = sign_in(idp, login, "alice", by="bob")
+    text, status = sign_in("alice", by="bob")
     assert status != 0 and record(host)["reason"] == "subject-changed"
 
 
-def test_required_claims(host, idp, login):
+def test_required_claims(host, idp, sign_in):
     host.configure(idp, required_claims="role=operator|admin")
-    text, status = sign_in(idp, login, "alice")
+    text, status = sign_in("alice")
     assert status != 0 and "rule: required_claims role=operator|admin" in text
     idp.control.quirks(claims={"alice": {"role": ["x", "admin"]}})
-    assert sign_in(idp, login, "alice")[1] == 0
+    assert sign_in("alice")[1] == 0
 
 
-def test_a_rule_that_changes_binds_keys_as_well(host, idp, login, key):
+def test_a_rule_that_changes_binds_keys_as_well(host, idp, login, sign_in,
+                                                key):
     options = key("alice")
     idp.control.quirks(claims={"alice": {"role": "operator"}})
     host.configure(idp, required_claims="role=operator")
-    assert sign_in(idp, login, "alice")[1] == 0
+    assert sign_in("alice")[1] == 0
     client = login("alice", "id -un", options)
     assert "alice" in client.rest() and client.status == 0
     host.configure(idp, required_claims="role=admin")
@@ -202,7 +180,7 @@ def test_a_rule_that_changes_binds_keys_as_well(host, idp, login, key):
 
 # Services
 
-def test_a_service_asks_for_more(host, idp, login):
+def test_a_service_asks_for_more(host, idp, sign_in):
     """sudo is for operators, ssh for all the staff."""
     sections = {"service sudo": {"allowed_groups": "operators"}}
     host.configure(idp, sections=sections)
@@ -214,9 +192,9 @@ def test_a_service_asks_for_more(host, idp, login):
     # A login shell is another service of PAM's, and no way around the rule.
     for command, service in (("sudo id -u", "sudo"),
                              ("sudo -i id -u", "sudo-i")):
-        text, status = sign_in(idp, login, "alice", command=command)
+        text, status = sign_in("alice", command=command)
         assert status == 0 and "\n0\r" in text
-        text, status = sign_in(idp, login, "bob", command=command)
+        text, status = sign_in("bob", command=command)
         assert status != 0 and "\n0\r" not in text
         line = record(host, "account")
         assert line["service"] == service and line["user"] == "bob"
@@ -229,9 +207,9 @@ OPS = {"group ops": {"gid": GID, "from": "operators"},
        "group sudo": {"local": "yes", "from": "operators"}}
 
 
-def test_groups_follow_the_provider(host, idp, login):
+def test_groups_follow_the_provider(host, idp, sign_in):
     host.configure(idp, sections=OPS)
-    text, _ = sign_in(idp, login, "alice")
+    text, _ = sign_in("alice")
     assert f"{GID}(ops)" in text and "27(sudo)" in text
     assert f"{GID}(ops)" in host.run("id", "alice").stdout
     assert host.run("getent", "group", "ops").stdout == f"ops:*:{GID}:alice\n"
@@ -239,49 +217,48 @@ def test_groups_follow_the_provider(host, idp, login):
     # The local group stays what the files say.
     assert host.run("getent", "group", "sudo").stdout == \
         host.run("grep", "^sudo:", "/etc/group").stdout
-    text, _ = sign_in(idp, login, "bob")
+    text, _ = sign_in("bob")
     assert "(ops)" not in text and "(sudo)" not in text
     # Removal as well, at the next sign-in.
     idp.control.quirks(groups=["staff"])
     assert f"{GID}(ops)" in host.run("id", "alice").stdout
-    text, _ = sign_in(idp, login, "alice")
+    text, _ = sign_in("alice")
     assert "(ops)" not in text and "(sudo)" not in text
     assert host.run("getent", "group", "ops").stdout == f"ops:*:{GID}:\n"
 
 
-def test_groups_of_the_provider_make_none_here(host, idp, login):
+def test_groups_of_the_provider_make_none_here(host, idp, sign_in):
     """N6: by configured id, never by name."""
     idp.control.quirks(groups=["staff", "sudo", "root", "docker", "27", "0"])
     host.configure(idp, sections={
         "group ops": {"gid": GID, "from": "operators"}})
-    text, status = sign_in(idp, login, "alice")
+    text, status = sign_in("alice")
     uid = re.search(r"uid=(\d+)", text).group(1)
     assert status == 0
     assert re.search(r"groups=(\S+)", text).group(1) == f"{uid}(alice)"
 
 
-def test_sudo_believes_the_groups(host, idp, login):
+def test_sudo_believes_the_groups(host, idp, sign_in):
     host.configure(idp, sections=OPS)
     host.pam("sudo")
     host.write("/etc/sudoers.d/test", "%ops ALL=(ALL) NOPASSWD: ALL\n", 0o440)
-    text, status = sign_in(idp, login, "alice", command="sudo id -u")
+    text, status = sign_in("alice", command="sudo id -u")
     assert status == 0 and "\n0\r" in text
-    text, status = sign_in(idp, login, "bob", command="sudo -n id -u")
+    text, status = sign_in("bob", command="sudo -n id -u")
     assert status != 0
 
 
-def test_newgrp(host, idp, login):
+def test_newgrp(host, idp, sign_in):
     host.configure(idp, sections=OPS)
-    text, status = sign_in(
-        idp, login, "alice", command="echo id -gn | newgrp ops")
+    text, status = sign_in("alice", command="echo id -gn | newgrp ops")
     assert status == 0 and "\nops\r" in text
 
 
-def test_a_group_that_is_taken_away(host, idp, login):
+def test_a_group_that_is_taken_away(host, idp, sign_in):
     """What the configuration no longer has is gone with config apply, and its
     number is not given to another one."""
     host.configure(idp, sections=OPS)
-    sign_in(idp, login, "alice")
+    sign_in("alice")
     host.configure(idp)
     assert "(ops)" not in host.run("id", "alice").stdout
     assert "(sudo)" not in host.run("id", "alice").stdout
@@ -304,7 +281,7 @@ def explain(host, idp, user="alice", options=(), **claims):
                     user, *options, stdin=None, input=json.dumps(claims))
 
 
-def test_a_decision_is_explained(host, idp, login):
+def test_a_decision_is_explained(host, idp, sign_in):
     host.configure(idp, sections={
         **OPS, "service sudo": {"required_claims": "role=admin"},
         "account deploy": {"people": "bob"}})
@@ -329,10 +306,85 @@ def test_a_decision_is_explained(host, idp, login):
     result = explain(host, idp, preferred_username="alice\x1b[2J")
     assert result.returncode == 1 and "\x1b" not in result.stdout
     # It is the same decision as a login's, pins included.
-    sign_in(idp, login, "alice")
+    sign_in("alice")
     assert "has been this identity's before" in explain(host, idp).stdout
     result = explain(host, idp, sub="somebody-else")
     assert result.returncode == 1 and "another identity" in result.stdout
+
+
+def test_who_is_not_devauths_to_decide(host, idp):
+    for name in ("dan", "deploy"):
+        host.run("useradd", "-m", name, check=True)
+    host.configure(idp, sections={
+        "account deploy": {"people": "alice"},
+        "account root": {"subjects": f"{idp.issuer}#{SUBJECTS['alice']}"}})
+    for user, options in (("dan", ()), ("root", ("--service", "su"))):
+        result = explain(host, idp, user, options)
+        assert result.returncode == 1
+        assert result.stdout.startswith("Not devauth's to decide: " + user)
+    for user in ("root", "deploy"):
+        result = explain(host, idp, user)
+        assert result.returncode == 0
+        assert f"[account {user}] lists" in result.stdout
+    # What stands in the configuration and is not applied is said.
+    host.run("sed", "-i", "s/account deploy/account dan/",
+             "/etc/devauth/devauth.conf", check=True)
+    assert "[account dan] is not in force yet" in explain(
+        host, idp, "dan").stdout
+    host.run("userdel", "deploy", check=True)
+    result = explain(host, idp, "deploy")
+    assert result.returncode == 1 and "which is gone" in result.stdout
+
+
+def test_a_service_that_is_not_there(host, idp):
+    result = explain(host, idp, options=("--service", "no-such"))
+    assert "/etc/pam.d/no-such is not there" in result.stdout
+    assert "/etc/pam.d/" not in explain(host, idp).stdout
+    for bad in ("", "../passwd", "x\x1b[2J", "x" * 65):
+        result = explain(host, idp, options=("--service", bad))
+        assert result.returncode == 1 and result.stdout == ""
+        assert "--service: " in result.stderr
+
+
+@pytest.mark.parametrize("verb, more, user, says", [
+    ("lock", (), "alice", "account-locked: alice is locked; devauth accounts "
+     "unlock alice"),
+    ("remove", (), "alice", "unknown-user: alice was removed; devauth "
+     "accounts restore alice"),
+    ("rename", ("alicia",), "alice", "unknown-user: alice is a former name, "
+     "by which nobody logs in; the person is alicia now"),
+    ("rename", ("alicia",), "alicia", "wrong-person: the identity is alicia's "
+     "here, but the provider gives it another login name"),
+    ("rename", ("alicia",), "deploy", "subject-changed: this identity is "
+     "known here as alicia"),
+    ("lock", (), "deploy", "account-denied: alice is locked"),
+])
+def test_a_change_is_explained_as_it_is_decided(host, idp, login, sign_in,
+                                                verb, more, user, says):
+    """The reason is the one that the log of a login has."""
+    host.run("useradd", "-m", "deploy", check=True)
+    host.configure(idp, sections={"account deploy": {"people": "alice"}})
+    sign_in("alice")
+    host.run("devauth", "accounts", verb, "alice", *more, check=True)
+    result = explain(host, idp, user)
+    assert result.returncode == 1 and says in result.stdout
+    if user in ("alicia", "deploy"):
+        sign_in(user, by="alice")
+    else:
+        login(user).rest()
+    refused = [line for line in host.audit() if line["result"] == "refused"]
+    assert refused[-1]["reason"] == says.split(":")[0]
+
+
+def test_a_number_that_is_taken_is_explained(host, idp, sign_in):
+    sign_in("alice")
+    uid = host.run("id", "-u", "alice", check=True).stdout.strip()
+    host.run("sh", "-c", "rm /var/lib/devauth/accounts.cdb "
+             "/var/lib/devauth/people/*; devauth config apply; "
+             f"devauth accounts add bob --uid {uid}", check=True)
+    result = explain(host, idp)
+    assert result.returncode == 1
+    assert "devauth accounts add alice --uid N" in result.stdout
 
 
 def test_explaining_needs_claims(host):

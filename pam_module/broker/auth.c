@@ -724,13 +724,15 @@ static void
 hear_tokens(struct auth *auth)
 {
 	struct pollfd fd = {.fd = auth->worker.socket, .events = POLLIN};
-	struct da_diag diag = auth->transaction->diag;
+	struct da_transaction *transaction = auth->transaction;
+	const struct da_diag diag = transaction->diag;
 
 	while (fd.fd >= 0 && auth->session.access_token.len == 0 &&
 	    !auth->identified && poll(&fd, 1, 0) > 0 &&
 	    hear_worker(auth) == DA_E_IGNORE)
 		;
-	auth->transaction->diag = diag;
+	/* The end that it came to stays the reason. */
+	transaction->diag = diag;
 }
 
 /* For whoever takes them back. */

@@ -11,7 +11,7 @@ da_clock_mono_ms(void)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail on Linux */
+	(void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail on Linux */
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

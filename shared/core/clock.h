@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* Milliseconds since boot, those of a suspended machine included: what is good
+ * for an hour is not good for longer on a host that slept. */
 int64_t da_clock_mono_ms(void);
 
 /* Seconds since 1970 of CLOCK_REALTIME. */

@@ -352,10 +352,15 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 	da_grant_init(&grant);
 	err = read_file(paths, dir, id, &file, diag);
 	if (err == DA_OK)
-		err = parse_file(keys, &file, &grant, &age_ms, diag);
+		err = parse_file(NULL, &file, &grant, &age_ms, diag);
 	if (err == DA_OK && age_ms >= 0 && age_ms <= DA_GRANT_LIFE_S * 1000) {
 		da_grant_done(&grant);
 		return DA_OK;
+	}
+	if (err == DA_OK) {
+		da_grant_done(&grant);
+		da_grant_init(&grant);
+		err = parse_file(keys, &file, &grant, &age_ms, diag);
 	}
 	if (err != DA_OK)
 		err =

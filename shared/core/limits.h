@@ -87,6 +87,8 @@
 #define DA_CONFIG_LIST_MAX 256
 #define DA_CONFIG_PROFILES_MAX 16
 #define DA_CONFIG_SECTIONS_MAX 64
+/* Of one section; the schema has fewer. */
+#define DA_CONFIG_KEYS_MAX 48
 
 /* RFC 8628 3.2: 5 s when the provider says nothing; what it says is clamped so
  * that neither side can hurt the other. */

@@ -18,44 +18,50 @@
 #include "store/config_schema.h"
 #include "store/config_value.h"
 
-/* inih hands over section, key and value but no line number: our reader counts
- * the lines that it gives out. */
+#define EXAMPLE "/usr/share/doc/devauth/examples/devauth.conf"
+
+/* inih hands over keys and values but no line number, and says nothing of a
+ * section without keys: our reader sees each line first. A complaint does not
+ * end the reading; whoever mends the file wants to know all of them. */
 struct loading {
 	const char *path;
 	const char *next;
 	int line;
-	bool failed;
 	struct da_config *config;
-	struct da_diag *diag;
+	struct da_section *section; /* whose keys come */
+	bool is_bad_section;        /* and are passed over */
+	bool is_bad;                /* something was complained of */
+	bool is_incomplete;         /* a value is not there */
+	bool out_of_memory;
+	struct da_buf *complaints; /* may be NULL */
+	struct da_diag *diag;      /* the first one */
 };
+
+static void
+complain(struct loading *loading, int line, const char *what)
+{
+	struct da_diag diag;
+
+	da_diag_set(&diag, "%s:%d: %s", loading->path, line, what);
+	if (!loading->is_bad && loading->diag != NULL)
+		*loading->diag = diag;
+	loading->is_bad = true;
+	/* When it is full, those that are in it will do. */
+	if (loading->complaints != NULL)
+		DA_IGNORE(
+		    da_buf_format(loading->complaints, "%s\n", diag.text));
+}
 
 static enum da_err
 refuse(struct loading *loading, int line, const char *what)
 {
-	da_diag_set(loading->diag, "%s:%d: %s", loading->path, line, what);
-	loading->failed = true;
+	complain(loading, line, what);
 	return DA_E_CONFIG;
 }
 
-static char *
-next_line(char *buffer, int size, void *stream)
-{
-	struct loading *loading = stream;
-	const char *end = strchrnul(loading->next, '\n');
-	size_t len = (size_t)(end - loading->next);
-
-	if (loading->failed || *loading->next == '\0')
-		return NULL;
-	loading->line++;
-	if (len + 2 > (size_t)size) {
-		(void)refuse(loading, loading->line, "line too long");
-		return NULL;
-	}
-	memcpy(buffer, loading->next, len);
-	buffer[len] = '\0';
-	loading->next = *end == '\n' ? end + 1 : end;
-	return buffer;
-}
+#define NO_SECTION                                                             \
+	"keys stand in [devauth], [profile NAME], [service NAME], "            \
+	"[account NAME] or [group NAME]"
 
 static size_t *
 section_count(struct da_config *config, const struct da_config_kind *kind)
@@ -93,24 +99,106 @@ add_section(struct loading *loading, const struct da_config_kind *kind,
 	char what[64];
 
 	if (!kind->is_name(name)) {
-		(void)refuse(loading, loading->line, kind->name_rule);
+		complain(loading, loading->line, kind->name_rule);
 		return NULL;
 	}
 	if (*count == kind->max) {
 		(void)snprintf(what, sizeof(what), "more than %zu [%sNAME]",
 		    kind->max, kind->prefix);
-		(void)refuse(loading, loading->line, what);
+		complain(loading, loading->line, what);
 		return NULL;
 	}
 	section = section_at(loading->config, kind, *count);
 	section->name = strdup(name);
 	if (section->name == NULL) {
-		loading->failed = true;
+		loading->out_of_memory = true;
 		return NULL;
 	}
+	section->kind = kind;
 	section->line = loading->line;
 	(*count)++;
 	return section;
+}
+
+/* The section that the title names; NULL when it cannot be. */
+static struct da_section *
+find_titled(struct loading *loading, const char *title)
+{
+	struct da_section *section = NULL;
+	const char *name;
+
+	if (strcmp(title, "devauth") == 0) {
+		section = (struct da_section *)(void *)loading->config;
+		if (section->line == 0)
+			section->line = loading->line;
+		return section;
+	}
+	for (size_t i = 0; i < da_config_kind_count; i++) {
+		const struct da_config_kind *kind = &da_config_kinds[i];
+
+		if (!da_text_skip_prefix(title, kind->prefix, &name))
+			continue;
+		section = find_section(loading->config, kind, name);
+		return section != NULL ? section
+				       : add_section(loading, kind, name);
+	}
+	complain(loading, loading->line, NO_SECTION);
+	return NULL;
+}
+
+/* Looks at a line before inih does; whether it has a key. */
+static bool
+has_pair(struct loading *loading, char *text)
+{
+	char *start = text + strspn(text, " \t\r\v\f");
+	char *end;
+
+	if (*start == '\0' || *start == '#' || *start == ';')
+		return false;
+	if (*start == '[') {
+		end = strchr(start, ']');
+		loading->section = NULL;
+		if (end != NULL) {
+			*end = '\0';
+			loading->section = find_titled(loading, start + 1);
+		} else {
+			complain(loading, loading->line,
+			    "a section's title ends with \"]\"");
+		}
+		loading->is_bad_section = loading->section == NULL;
+		return false;
+	}
+	if (strpbrk(start, "=:") == NULL) {
+		complain(loading, loading->line,
+		    "neither \"key = value\", [section] nor # comment");
+		return false;
+	}
+	return true;
+}
+
+/* inih's reader. */
+static char *
+next_line(char *buffer, int size, void *stream)
+{
+	struct loading *loading = stream;
+
+	while (*loading->next != '\0' && !loading->out_of_memory) {
+		const char *end = strchrnul(loading->next, '\n');
+		const char *start = loading->next;
+		size_t len = (size_t)(end - start);
+
+		loading->next = *end == '\n' ? end + 1 : end;
+		loading->line++;
+		if (len + 2 > (size_t)size) {
+			complain(loading, loading->line, "line too long");
+			continue;
+		}
+		memcpy(buffer, start, len);
+		buffer[len] = '\0';
+		if (has_pair(loading, buffer))
+			return buffer;
+	}
+	return NULL;
 }
 
 /* The most similar key, for a helpful message: shares the longest beginning or
@@ -139,14 +227,21 @@ nearest_key(const char *key, const struct da_config_row *rows, size_t count)
 	return best;
 }
 
-static bool
-has_key(const char *key, const struct da_config_row *rows, size_t count)
+/* The row of the key; row_count when there is none. */
+static size_t
+find_row(const struct da_config_kind *kind, const char *key)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(rows[i].key, key) == 0)
-			return true;
-	}
-	return false;
+	size_t i = 0;
+
+	while (i < kind->row_count && strcmp(kind->rows[i].key, key) != 0)
+		i++;
+	return i;
+}
+
+static bool
+has_key(const struct da_config_kind *kind, const char *key)
+{
+	return find_row(kind, key) < kind->row_count;
 }
 
 /* The sections that a key belongs into, as they are written; "" = none. */
@@ -154,22 +249,20 @@ static void
 find_home(const char *key, char *ret, size_t size)
 {
 	(void)snprintf(ret, size, "%s",
-	    has_key(key, da_config_global_rows, da_config_global_row_count)
-		? "[devauth]"
-		: "");
+	    has_key(&da_config_global, key) ? "[devauth]" : "");
 	for (size_t i = 0; ret[0] == '\0' && i < da_config_kind_count; i++) {
 		const struct da_config_kind *kind = &da_config_kinds[i];
 
-		if (has_key(key, kind->rows, kind->row_count))
+		if (has_key(kind, key))
 			(void)snprintf(ret, size, "[%sNAME]", kind->prefix);
 	}
 }
 
-static enum da_err
-refuse_unknown(struct loading *loading, const struct da_config_row *rows,
-    size_t count, const char *key)
+static void
+complain_unknown(
+    struct loading *loading, const struct da_config_kind *kind, const char *key)
 {
-	const char *near = nearest_key(key, rows, count);
+	const char *near = nearest_key(key, kind->rows, kind->row_count);
 	char what[DA_DIAG_MAX + 1], home[64];
 
 	find_home(key, home, sizeof(home));
@@ -182,103 +275,88 @@ refuse_unknown(struct loading *loading, const struct da_config_row *rows,
 		    "unknown key \"%.64s\"%s%s%s", key,
 		    near != NULL ? "; did you mean \"" : "; remove it",
 		    near != NULL ? near : "", near != NULL ? "\"?" : "");
-	return refuse(loading, loading->line, what);
+	complain(loading, loading->line, what);
 }
 
-static enum da_err
-take_key(struct loading *loading, const struct da_config_row *rows,
-    size_t count, void *target, uint64_t *given, const char *key,
-    const char *value)
+static void
+take_value(
+    struct loading *loading, const struct da_config_row *row, const char *value)
 {
 	char what[DA_DIAG_MAX + 1];
+	enum da_err err = da_config_value_parse(
+	    row, value, loading->section, what, sizeof(what));
 
-	for (size_t i = 0; i < count; i++) {
-		enum da_err err;
-
-		if (strcmp(rows[i].key, key) != 0)
-			continue;
-		if ((*given & (UINT64_C(1) << i)) != 0) {
-			(void)snprintf(what, sizeof(what),
-			    "\"%s\" is given twice; remove one", key);
-			return refuse(loading, loading->line, what);
-		}
-		*given |= UINT64_C(1) << i;
-		err = da_config_value_parse(
-		    &rows[i], value, target, what, sizeof(what));
-		if (err == DA_E_NOMEM) {
-			loading->failed = true;
-			return err;
-		}
-		return err == DA_OK ? DA_OK
-				    : refuse(loading, loading->line, what);
-	}
-	return refuse_unknown(loading, rows, count, key);
+	if (err == DA_OK)
+		return;
+	loading->is_incomplete = true;
+	if (err == DA_E_NOMEM)
+		loading->out_of_memory = true;
+	else
+		complain(loading, loading->line, what);
 }
 
-/* inih cuts the titles of sections there without a word: the rule would be
- * about another service. */
-#define TITLE_CUT 49
-
-/* inih's callback: 1 = fine, 0 = stop. */
+/* inih's callback; 1 = go on. */
 static int
-take_pair(void *user, const char *section, const char *key, const char *value)
+take_pair(void *user, const char *title, const char *key, const char *value)
 {
 	struct loading *loading = user;
-	struct da_config *config = loading->config;
-	const char *name;
+	struct da_section *section = loading->section;
+	char what[DA_DIAG_MAX + 1];
+	size_t i;
 
-	if (loading->failed)
-		return 0;
-	if (strlen(section) >= TITLE_CUT) {
-		(void)refuse(
-		    loading, loading->line, "the section's name is too long");
-		return 0;
+	(void)title; /* inih cuts long ones without a word */
+	if (section == NULL) {
+		if (!loading->is_bad_section)
+			complain(loading, loading->line, NO_SECTION);
+		loading->is_bad_section = true;
+		return 1;
 	}
-	if (strcmp(section, "devauth") == 0) {
-		if (config->line == 0)
-			config->line = loading->line;
-		return take_key(loading, da_config_global_rows,
-			   da_config_global_row_count, config, &config->given,
-			   key, value) == DA_OK;
+	i = find_row(section->kind, key);
+	if (i == section->kind->row_count) {
+		complain_unknown(loading, section->kind, key);
+	} else if (section->lines[i] != 0) {
+		(void)snprintf(what, sizeof(what),
+		    "\"%s\" is given twice, first in line %d; remove one", key,
+		    section->lines[i]);
+		complain(loading, loading->line, what);
+	} else {
+		section->lines[i] = loading->line;
+		take_value(loading, &section->kind->rows[i], value);
 	}
-	for (size_t i = 0; i < da_config_kind_count; i++) {
-		const struct da_config_kind *kind = &da_config_kinds[i];
-		struct da_section *found;
+	return 1;
+}
 
-		if (!da_text_skip_prefix(section, kind->prefix, &name))
-			continue;
-		found = find_section(config, kind, name);
-		if (found == NULL)
-			found = add_section(loading, kind, name);
-		return found != NULL &&
-		    take_key(loading, kind->rows, kind->row_count, found,
-			&found->given, key, value) == DA_OK;
-	}
-	(void)refuse(loading, loading->line,
-	    "keys stand in [devauth], [profile NAME], [service NAME], "
-	    "[account NAME] or [group NAME]");
-	return 0;
+static void
+format_title(const struct da_section *section, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "[%s%s]",
+	    section->name != NULL ? section->kind->prefix : "devauth",
+	    section->name != NULL ? section->name : "");
 }
 
 /* Fills in the initial values; complains about keys that have none. */
 static enum da_err
-complete(struct loading *loading, const struct da_config_row *rows,
-    size_t count, void *target, uint64_t given, int line, const char *section)
+complete(struct loading *loading, struct da_section *section)
 {
-	char what[DA_DIAG_MAX + 1];
+	const struct da_config_kind *kind = section->kind;
+	char what[DA_DIAG_MAX + 1], title[DA_SERVICE_MAX + 16];
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < kind->row_count; i++) {
+		const struct da_config_row *row = &kind->rows[i];
 		enum da_err err;
 
-		if ((given & (UINT64_C(1) << i)) != 0)
+		if (section->lines[i] != 0)
 			continue;
-		if (rows[i].initial == NULL) {
+		if (row->initial == NULL) {
+			format_title(section, title, sizeof(title));
 			(void)snprintf(what, sizeof(what),
-			    "[%s] needs \"%s = ...\"", section, rows[i].key);
-			return refuse(loading, line, what);
+			    "%s needs \"%s = ...\"", title, row->key);
+			complain(loading, section->line, what);
+			loading->is_incomplete = true;
+			continue;
 		}
 		err = da_config_value_parse(
-		    &rows[i], rows[i].initial, target, what, sizeof(what));
+		    row, row->initial, section, what, sizeof(what));
 		if (err != DA_OK)
 			return err == DA_E_NOMEM ? err : DA_E_BUG;
 	}
@@ -286,20 +364,78 @@ complete(struct loading *loading, const struct da_config_row *rows,
 }
 
 static bool
-is_given(const struct da_config_row *rows, size_t count, uint64_t given,
-    const char *key)
+is_given(const void *section, const char *key)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(rows[i].key, key) == 0)
-			return (given & (UINT64_C(1) << i)) != 0;
+	const struct da_section *at = section;
+	const size_t i = find_row(at->kind, key);
+
+	return i < at->kind->row_count && at->lines[i] != 0;
+}
+
+int
+da_config_line(const void *section, const char *key)
+{
+	const struct da_section *at = section;
+
+	return is_given(section, key) ? at->lines[find_row(at->kind, key)]
+				      : at->line;
+}
+
+static enum da_err
+refuse_key(struct loading *loading, const void *section, const char *key,
+    const char *what)
+{
+	return refuse(loading, da_config_line(section, key), what);
+}
+
+/* %u is all that a template may have. */
+static enum da_err
+check_globals(struct loading *loading)
+{
+	const struct da_config *config = loading->config;
+
+	for (const char *at = config->home; *at != '\0'; at++) {
+		if (*at == '%' && *++at != 'u')
+			return refuse_key(loading, config, "home",
+			    "home: %u stands for the login name; no other % "
+			    "may be in it");
 	}
-	return false;
+	if (config->profile_count == 0)
+		return refuse(loading, loading->line,
+		    "no [profile NAME] section; add one for your provider");
+	if (config->default_profile[0] != '\0' &&
+	    find_section(loading->config,
+		&da_config_kinds[DA_CONFIG_KIND_PROFILE],
+		config->default_profile) == NULL)
+		return refuse_key(loading, config, "default_profile",
+		    "default_profile names a profile that is not there");
+	return DA_OK;
+}
+
+/* The same rule for whoever is listed anywhere: names at the provider are made
+ * login names before they are compared. */
+static enum da_err
+check_names(struct loading *loading, const void *section, const char *key,
+    const struct da_config_list *names, const char *cure)
+{
+	char what[DA_DIAG_MAX + 1];
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (da_account_name_check(names->items[i]) == DA_OK)
+			continue;
+		(void)snprintf(what, sizeof(what),
+		    "%s: \"%s\" is no login name, which is made of a-z, 0-9, "
+		    "- and _%s",
+		    key, names->items[i], cure);
+		return refuse_key(loading, section, key, what);
+	}
+	return DA_OK;
 }
 
 /* NAME=VALUE|VALUE..., nothing of it empty. */
 static enum da_err
-check_claims(
-    struct loading *loading, int line, const struct da_config_list *claims)
+check_claims(struct loading *loading, const void *section,
+    const struct da_config_list *claims)
 {
 	for (size_t i = 0; i < claims->count; i++) {
 		const char *item = claims->items[i];
@@ -309,7 +445,7 @@ check_claims(
 		if (value == NULL || value == item || value[1] == '\0' ||
 		    value[1] == '|' || item[len - 1] == '|' ||
 		    strstr(value, "||") != NULL)
-			return refuse(loading, line,
+			return refuse_key(loading, section, "required_claims",
 			    "required_claims: must be like "
 			    "role=operator|admin");
 	}
@@ -324,41 +460,49 @@ uses_secret(const struct da_profile *profile)
 }
 
 static enum da_err
-check_profile(
-    struct loading *loading, void *section, const struct da_config_kind *kind)
+check_access(struct loading *loading, const void *section,
+    const struct da_access *access)
+{
+	enum da_err err =
+	    check_names(loading, section, "allowed_users", &access->users, "");
+
+	return err == DA_OK ? check_claims(loading, section, &access->claims)
+			    : err;
+}
+
+static enum da_err
+check_profile(struct loading *loading, const void *section)
 {
 	const struct da_profile *profile = section;
 
-	if (!is_given(
-		kind->rows, kind->row_count, profile->given, "allowed_users") &&
-	    !is_given(
-		kind->rows, kind->row_count, profile->given, "allowed_groups"))
+	if (!is_given(profile, "allowed_users") &&
+	    !is_given(profile, "allowed_groups"))
 		return refuse(loading, profile->line,
 		    "nobody is allowed: this profile needs allowed_users or "
 		    "allowed_groups");
 	if (profile->username_claim.count == 0)
-		return refuse(loading, profile->line,
+		return refuse_key(loading, profile, "username_claim",
 		    "username_claim is empty: nobody would have a name");
 	if (uses_secret(profile) && profile->client_secret_file[0] == '\0')
-		return refuse(loading, profile->line,
+		return refuse_key(loading, profile, "client_auth",
 		    "this client_auth needs \"client_secret_file = ...\"");
 	if (!uses_secret(profile) && profile->client_secret_file[0] != '\0')
-		return refuse(loading, profile->line,
+		return refuse_key(loading, profile, "client_secret_file",
 		    "a client_secret_file without client_auth; set "
 		    "client_auth = client_secret_basic or client_secret_post");
 	if (profile->groups_claim[0] == '\0' &&
 	    profile->access.groups.count > 0)
-		return refuse(loading, profile->line,
+		return refuse_key(loading, profile, "allowed_groups",
 		    "allowed_groups needs a groups_claim");
 	if (profile->algorithms == 0)
-		return refuse(loading, profile->line,
+		return refuse_key(loading, profile, "algorithms",
 		    "algorithms is empty: no ID token could be accepted");
-	return check_claims(loading, profile->line, &profile->access.claims);
+	return check_access(loading, profile, &profile->access);
 }
 
 /* What is "admins" at one provider is something else at another. */
 static enum da_err
-check_scope(struct loading *loading, int line, const char *profile)
+check_scope(struct loading *loading, const void *section, const char *profile)
 {
 	struct da_config *config = loading->config;
 
@@ -367,12 +511,12 @@ check_scope(struct loading *loading, int line, const char *profile)
 			   &da_config_kinds[DA_CONFIG_KIND_PROFILE],
 			   profile) != NULL
 		    ? DA_OK
-		    : refuse(loading, line,
+		    : refuse_key(loading, section, "profile",
 			  "profile: names a profile that is not there");
 	for (size_t i = 1; i < config->profile_count; i++) {
 		if (strcmp(config->profiles[i].issuer,
 			config->profiles[0].issuer) != 0)
-			return refuse(loading, line,
+			return refuse_key(loading, section, "profile",
 			    "there are profiles of several issuers: say whose "
 			    "people, groups and claims these are, \"profile = "
 			    "NAME\"");
@@ -381,50 +525,47 @@ check_scope(struct loading *loading, int line, const char *profile)
 }
 
 static enum da_err
-check_service(
-    struct loading *loading, void *section, const struct da_config_kind *kind)
+check_service(struct loading *loading, const void *section)
 {
 	const struct da_service *service = section;
-	enum da_err err = check_scope(loading, service->line, service->profile);
+	enum da_err err = check_scope(loading, service, service->profile);
 
-	(void)kind;
-	if (err != DA_OK)
-		return err;
-	return check_claims(loading, service->line, &service->access.claims);
+	return err == DA_OK ? check_access(loading, service, &service->access)
+			    : err;
 }
 
 /* Whoever is root by a name of the provider's is root for whoever can change
  * names there. */
 static enum da_err
-check_mapping(
-    struct loading *loading, void *section, const struct da_config_kind *kind)
+check_mapping(struct loading *loading, const void *section)
 {
 	const struct da_mapping *mapping = section;
 	enum da_err err =
 	    mapping->people.count > 0 || mapping->profile[0] != '\0'
-	    ? check_scope(loading, mapping->line, mapping->profile)
+	    ? check_scope(loading, mapping, mapping->profile)
 	    : DA_OK;
 
-	(void)kind;
 	if (err != DA_OK)
 		return err;
-	if (strcmp(mapping->name, "root") == 0 && mapping->people.count > 0)
+	if (!is_given(mapping, "people") && !is_given(mapping, "subjects"))
 		return refuse(loading, mapping->line,
+		    "whose account is it? This section needs people or "
+		    "subjects");
+	if (strcmp(mapping->name, "root") == 0 && mapping->people.count > 0)
+		return refuse_key(loading, mapping, "people",
 		    "[account root] takes no people, only subjects = "
 		    "ISSUER#SUBJECT");
-	for (size_t i = 0; i < mapping->people.count; i++) {
-		if (da_account_name_check(mapping->people.items[i]) != DA_OK)
-			return refuse(loading, mapping->line,
-			    "people: a login name is made of a-z, 0-9, - and "
-			    "_; list others under subjects");
-	}
+	err = check_names(loading, mapping, "people", &mapping->people,
+	    "; list others under subjects");
+	if (err != DA_OK)
+		return err;
 	for (size_t i = 0; i < mapping->subjects.count; i++) {
 		const char *item = mapping->subjects.items[i];
 		const char *sharp = strchr(item, '#');
 
 		if (strncmp(item, "https://", 8) != 0 || sharp == NULL ||
 		    sharp[1] == '\0')
-			return refuse(loading, mapping->line,
+			return refuse_key(loading, mapping, "subjects",
 			    "subjects: must be ISSUER#SUBJECT, like "
 			    "https://login.example.com#248289761001");
 	}
@@ -432,24 +573,22 @@ check_mapping(
 }
 
 static enum da_err
-check_group(
-    struct loading *loading, void *section, const struct da_config_kind *kind)
+check_group(struct loading *loading, const void *section)
 {
 	const struct da_group_rule *group = section;
-	enum da_err err = check_scope(loading, group->line, group->profile);
+	enum da_err err = check_scope(loading, group, group->profile);
 
-	(void)kind;
 	if (err != DA_OK)
 		return err;
 	if (group->local && group->gid != 0)
-		return refuse(loading, group->line,
+		return refuse_key(loading, group, "gid",
 		    "a local group has the gid that it has: remove gid");
 	if (!group->local && group->gid == 0)
-		return refuse(loading, group->line,
+		return refuse_key(loading, group, "gid",
 		    "this group needs \"gid = ...\", or \"local = yes\" if the "
 		    "host has it already");
 	if (!group->local && !da_account_id_is_usable((uint32_t)group->gid))
-		return refuse(loading, group->line,
+		return refuse_key(loading, group, "gid",
 		    "gid: must be 1000-60000 or 65536-2147483647");
 	if (!group->local && da_account_name_is_reserved(group->name))
 		return refuse(loading, group->line,
@@ -461,61 +600,124 @@ check_group(
 	for (const struct da_group_rule *other = loading->config->groups;
 	     other < group; other++) {
 		if (group->gid != 0 && other->gid == group->gid)
-			return refuse(loading, group->line,
+			return refuse_key(loading, group, "gid",
 			    "two groups have the same gid");
 	}
 	return DA_OK;
 }
 
 static enum da_err
-finish_kind(struct loading *loading, const struct da_config_kind *kind,
-    enum da_err (*check)(struct loading *loading, void *section,
-	const struct da_config_kind *kind))
+complete_all(struct loading *loading)
 {
-	char title[DA_SERVICE_MAX + 16];
-	enum da_err err = DA_OK;
+	struct da_config *config = loading->config;
+	enum da_err err =
+	    complete(loading, (struct da_section *)(void *)config);
 
-	for (size_t i = 0;
-	     err == DA_OK && i < *section_count(loading->config, kind); i++) {
-		struct da_section *section =
-		    section_at(loading->config, kind, i);
+	for (size_t k = 0; k < da_config_kind_count; k++) {
+		const struct da_config_kind *kind = &da_config_kinds[k];
 
-		(void)snprintf(
-		    title, sizeof(title), "%s%s", kind->prefix, section->name);
-		err = complete(loading, kind->rows, kind->row_count, section,
-		    section->given, section->line, title);
-		if (err == DA_OK)
-			err = check(loading, section, kind);
+		for (size_t i = 0;
+		     err == DA_OK && i < *section_count(config, kind); i++)
+			err = complete(loading, section_at(config, kind, i));
 	}
 	return err;
 }
 
-static enum da_err
-finish(struct loading *loading)
+/* Each section for itself: the first thing that is wrong with it. */
+static void
+check_all(struct loading *loading)
 {
-	enum da_err (*const checks[])(
-	    struct loading *, void *, const struct da_config_kind *) = {
+	enum da_err (*const checks[])(struct loading *, const void *) = {
 	    [DA_CONFIG_KIND_PROFILE] = check_profile,
 	    [DA_CONFIG_KIND_SERVICE] = check_service,
 	    [DA_CONFIG_KIND_ACCOUNT] = check_mapping,
 	    [DA_CONFIG_KIND_GROUP] = check_group};
-	struct da_config *config = loading->config;
-	enum da_err err =
-	    complete(loading, da_config_global_rows, da_config_global_row_count,
-		config, config->given, config->line, "devauth");
 
-	for (size_t i = 0; err == DA_OK && i < DA_ARRAY_LEN(checks); i++)
-		err = finish_kind(loading, &da_config_kinds[i], checks[i]);
+	/* Each has complained already. */
+	DA_IGNORE(check_globals(loading));
+	for (size_t k = 0; k < DA_ARRAY_LEN(checks); k++) {
+		const struct da_config_kind *kind = &da_config_kinds[k];
+
+		for (size_t i = 0; i < *section_count(loading->config, kind);
+		     i++)
+			DA_IGNORE(checks[k](
+			    loading, section_at(loading->config, kind, i)));
+	}
+}
+
+static enum da_err
+parse(struct loading *loading)
+{
+	int status;
+
+	ini_use_stack = 0;
+	ini_max_line = DA_CONFIG_LINE_MAX;
+	ini_allow_multiline = 0;
+	ini_allow_inline_comments = 0;
+	ini_allow_bom = 0;
+	ini_stop_on_first_error = 1;
+	status = ini_parse_stream(next_line, loading, take_pair, loading);
+	if (status < 0 || loading->out_of_memory)
+		return DA_E_NOMEM;
+	return status == 0 ? complete_all(loading) : DA_E_BUG;
+}
+
+static enum da_err
+read_file(
+    const struct da_paths *paths, struct da_buf *ret, struct loading *loading)
+{
+	const struct da_file_rule rule = {.owner = paths->owner,
+	    .mode_max = 0644,
+	    .size_max = DA_CONFIG_FILE_MAX};
+	struct da_diag diag = {0};
+	enum da_err err = da_file_read(paths->config_file, &rule, ret, &diag);
+
+	if (err == DA_OK && memchr(da_buf_text(ret), '\0', ret->len) != NULL)
+		return refuse(loading, 1, "not a text file: it holds NUL");
+	if (err == DA_OK || err == DA_E_NOMEM)
+		return err;
+	if (err == DA_E_ABSENT)
+		da_diag_set(&diag,
+		    "there is no %s; copy " EXAMPLE " there, and set issuer, "
+		    "client_id and who may log in",
+		    paths->config_file);
+	if (loading->diag != NULL)
+		*loading->diag = diag;
+	if (loading->complaints != NULL)
+		DA_IGNORE(
+		    da_buf_format(loading->complaints, "%s\n", diag.text));
+	return DA_E_CONFIG;
+}
+
+static enum da_err
+load(const struct da_paths *paths, struct da_config **ret,
+    struct da_buf *complaints, struct da_diag *diag)
+{
+	DA_CLEANUP(da_config_freep)
+	struct da_config *config = calloc(1, sizeof(*config));
+	DA_CLEANUP(da_buf_done) struct da_buf text;
+	struct loading loading = {.path = paths->config_file,
+	    .config = config,
+	    .complaints = complaints,
+	    .diag = diag};
+	enum da_err err;
+
+	da_buf_init(&text, DA_CONFIG_FILE_MAX);
+	if (config == NULL)
+		return DA_E_NOMEM;
+	config->kind = &da_config_global;
+	err = read_file(paths, &text, &loading);
 	if (err != DA_OK)
 		return err;
-	if (config->profile_count == 0)
-		return refuse(loading, loading->line,
-		    "no [profile NAME] section; add one for your provider");
-	if (config->default_profile[0] != '\0' &&
-	    find_section(config, &da_config_kinds[DA_CONFIG_KIND_PROFILE],
-		config->default_profile) == NULL)
-		return refuse(loading, config->line,
-		    "default_profile names a profile that is not there");
+	loading.next = da_buf_text(&text);
+	err = parse(&loading);
+	if (err != DA_OK)
+		return err;
+	if (!loading.is_incomplete)
+		check_all(&loading);
+	if (loading.is_bad)
+		return DA_E_CONFIG;
+	*ret = DA_TAKE(config);
 	return DA_OK;
 }
 
@@ -523,41 +725,14 @@ enum da_err
 da_config_load(
     const struct da_paths *paths, struct da_config **ret, struct da_diag *diag)
 {
-	const struct da_file_rule rule = {.owner = paths->owner,
-	    .mode_max = 0644,
-	    .size_max = DA_CONFIG_FILE_MAX};
-	DA_CLEANUP(da_config_freep)
-	struct da_config *config = calloc(1, sizeof(*config));
-	DA_CLEANUP(da_buf_done) struct da_buf text;
-	struct loading loading = {
-	    .path = paths->config_file, .config = config, .diag = diag};
-	enum da_err err;
+	return load(paths, ret, NULL, diag);
+}
 
-	da_buf_init(&text, DA_CONFIG_FILE_MAX);
-	if (config == NULL)
-		return DA_E_NOMEM;
-	err = da_file_read(paths->config_file, &rule, &text, diag);
-	if (err != DA_OK)
-		return err == DA_E_NOMEM ? err : DA_E_CONFIG;
-	if (memchr(da_buf_text(&text), '\0', text.len) != NULL)
-		return refuse(&loading, 1, "not a text file: it holds NUL");
-	loading.next = da_buf_text(&text);
-	ini_use_stack = 0;
-	ini_max_line = DA_CONFIG_LINE_MAX;
-	ini_allow_multiline = 0;
-	ini_allow_inline_comments = 0;
-	ini_allow_bom = 0;
-	ini_stop_on_first_error = 1;
-	if (ini_parse_stream(next_line, &loading, take_pair, &loading) != 0 &&
-	    !loading.failed)
-		return refuse(&loading, loading.line,
-		    "neither \"key = value\", [section] nor # comment");
-	if (loading.failed)
-		return DA_E_CONFIG;
-	err = finish(&loading);
-	if (err == DA_OK)
-		*ret = DA_TAKE(config);
-	return err;
+enum da_err
+da_config_check(const struct da_paths *paths, struct da_config **ret,
+    struct da_buf *ret_complaints)
+{
+	return load(paths, ret, ret_complaints, NULL);
 }
 
 void
@@ -578,7 +753,7 @@ da_config_free(struct da_config *config)
 		}
 	}
 	da_config_value_done(
-	    da_config_global_rows, da_config_global_row_count, config);
+	    da_config_global.rows, da_config_global.row_count, config);
 	free(config);
 }
 
@@ -644,31 +819,75 @@ da_config_read_secret(const struct da_paths *paths,
 	return DA_OK;
 }
 
+/* Lines of help, as comments. */
 static enum da_err
-dump_rows(const struct da_config_row *rows, size_t count, const void *source,
-    uint64_t wanted, bool explain, struct da_buf *ret)
+dump_help(const char *help, struct da_buf *ret)
 {
-	enum da_err err = DA_OK;
+	enum da_err err = da_buf_put_text(ret, "\n");
 
-	for (size_t i = 0; err == DA_OK && i < count; i++) {
-		const char *help = rows[i].help;
+	while (err == DA_OK && *help != '\0') {
+		int len = (int)(strchrnul(help, '\n') - help);
 
-		if ((wanted & (UINT64_C(1) << i)) == 0)
+		err = da_buf_format(ret, "# %.*s\n", len, help);
+		help += len + (help[len] == '\n' ? 1 : 0);
+	}
+	return err;
+}
+
+/* A key that the section has not, and what it would be. */
+static enum da_err
+dump_absent(const struct da_config_row *row, struct da_buf *ret)
+{
+	enum da_err err = dump_help(row->help, ret);
+
+	if (err == DA_OK && row->initial == NULL)
+		err = da_buf_put_text(ret, "# It has to be given.\n");
+	if (err == DA_OK)
+		err = da_buf_format(ret, "#%s =%s%s\n", row->key,
+		    row->initial != NULL && row->initial[0] != '\0' ? " " : "",
+		    row->initial != NULL ? row->initial : "");
+	return err;
+}
+
+static enum da_err
+dump_section(const struct da_section *section, bool explain, struct da_buf *ret)
+{
+	const struct da_config_kind *kind = section->kind;
+	char title[DA_SERVICE_MAX + 16];
+	enum da_err err;
+
+	format_title(section, title, sizeof(title));
+	err = da_buf_format(ret, "%s\n", title);
+	for (size_t i = 0; err == DA_OK && i < kind->row_count; i++) {
+		const struct da_config_row *row = &kind->rows[i];
+
+		/* An empty list says something else than none. */
+		if (kind->absent_means_else && section->lines[i] == 0) {
+			err = explain ? dump_absent(row, ret) : DA_OK;
 			continue;
-		while (explain && err == DA_OK && *help != '\0') {
-			int len = (int)(strchrnul(help, '\n') - help);
-
-			err = da_buf_format(ret, "%s# %.*s\n",
-			    help == rows[i].help ? "\n" : "", len, help);
-			help += len + (help[len] == '\n' ? 1 : 0);
 		}
+		if (explain)
+			err = dump_help(row->help, ret);
 		if (err == DA_OK)
-			err = da_buf_format(ret, "%s =", rows[i].key);
+			err = da_buf_format(ret, "%s =", row->key);
 		if (err == DA_OK)
-			err = da_config_value_format(&rows[i], source, ret);
+			err = da_config_value_format(row, section, ret);
 		if (err == DA_OK)
 			err = da_buf_put_text(ret, "\n");
 	}
+	return err;
+}
+
+/* What a section of a kind that the file has none of could say. */
+static enum da_err
+dump_kind(const struct da_config_kind *kind, struct da_buf *ret)
+{
+	enum da_err err = dump_help(kind->help, ret);
+
+	if (err == DA_OK)
+		err = da_buf_format(ret, "#[%sNAME]\n", kind->prefix);
+	for (size_t i = 0; err == DA_OK && i < kind->row_count; i++)
+		err = dump_absent(&kind->rows[i], ret);
 	return err;
 }
 
@@ -676,29 +895,21 @@ enum da_err
 da_config_dump(const struct da_config *config, bool explain, struct da_buf *ret)
 {
 	struct da_config *source = (struct da_config *)(uintptr_t)config;
-	enum da_err err = da_buf_put_text(ret, "[devauth]\n");
+	enum da_err err = dump_section(
+	    (const struct da_section *)(const void *)config, explain, ret);
 
-	if (err == DA_OK)
-		err =
-		    dump_rows(da_config_global_rows, da_config_global_row_count,
-			config, UINT64_MAX, explain, ret);
-	for (size_t i = 0; err == DA_OK && i < da_config_kind_count; i++) {
-		const struct da_config_kind *kind = &da_config_kinds[i];
+	for (size_t k = 0; err == DA_OK && k < da_config_kind_count; k++) {
+		const struct da_config_kind *kind = &da_config_kinds[k];
+		const size_t count = *section_count(source, kind);
 
-		for (size_t j = 0;
-		     err == DA_OK && j < *section_count(source, kind); j++) {
-			const struct da_section *section =
-			    section_at(source, kind, j);
-
-			err = da_buf_format(
-			    ret, "\n[%s%s]\n", kind->prefix, section->name);
-			/* An empty list says something else than none. */
+		if (count == 0 && explain)
+			err = dump_kind(kind, ret);
+		for (size_t i = 0; err == DA_OK && i < count; i++) {
+			err = explain && i == 0 ? dump_help(kind->help, ret)
+						: da_buf_put_text(ret, "\n");
 			if (err == DA_OK)
-				err = dump_rows(kind->rows, kind->row_count,
-				    section,
-				    kind->absent_means_else ? section->given
-							    : UINT64_MAX,
-				    explain, ret);
+				err = dump_section(
+				    section_at(source, kind, i), explain, ret);
 		}
 	}
 	return err;
@@ -743,13 +954,8 @@ da_config_group(const struct da_config *config, const char *name)
 bool
 da_config_service_limits_people(const struct da_service *service)
 {
-	const struct da_config_kind *kind =
-	    &da_config_kinds[DA_CONFIG_KIND_SERVICE];
-
-	return is_given(kind->rows, kind->row_count, service->given,
-		   "allowed_users") ||
-	    is_given(
-		kind->rows, kind->row_count, service->given, "allowed_groups");
+	return is_given(service, "allowed_users") ||
+	    is_given(service, "allowed_groups");
 }
 
 bool

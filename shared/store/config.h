@@ -58,12 +58,15 @@ struct da_config_list {
 	size_t count;
 };
 
-/* What every named section begins with. "line" is that of its first key, for
- * messages; "given" tells which rows of the schema were in the file. */
+struct da_config_kind;
+
+/* What every section begins with. "line" is that of its title; "lines" tells
+ * where the rows of its schema are, 0 for those that the file does not have. */
 #define DA_SECTION_HEAD                                                        \
+	const struct da_config_kind *kind;                                     \
 	char *name;                                                            \
 	int line;                                                              \
-	uint64_t given
+	int lines[DA_CONFIG_KEYS_MAX]
 
 struct da_section {
 	DA_SECTION_HEAD;
@@ -134,7 +137,8 @@ struct da_group_rule {
 };
 
 struct da_config {
-	int64_t remote; /* enum da_remote_policy */
+	DA_SECTION_HEAD; /* of [devauth], which has no name */
+	int64_t remote;  /* enum da_remote_policy */
 	int64_t login_deadline_s;
 	int64_t account_max_age_s;
 	bool sshd_shows_text_at_once;
@@ -142,8 +146,6 @@ struct da_config {
 	char *home;
 	char *shell;
 	bool enumerate;
-	uint64_t given;
-	int line;
 	struct da_profile profiles[DA_CONFIG_PROFILES_MAX];
 	size_t profile_count;
 	struct da_service services[DA_CONFIG_SECTIONS_MAX];
@@ -159,6 +161,11 @@ struct da_config {
  * owner or mode; DA_E_NOMEM. */
 enum da_err da_config_load(const struct da_paths *paths, struct da_config **ret,
     struct da_diag *diag) DA_MUST_CHECK;
+
+/* The same for whoever is to mend it: appends every complaint, each a line. */
+enum da_err da_config_check(const struct da_paths *paths,
+    struct da_config **ret, struct da_buf *ret_complaints) DA_MUST_CHECK;
+
 void da_config_free(struct da_config *config);
 void da_config_freep(struct da_config **config);
 
@@ -182,9 +189,14 @@ enum da_err da_config_read_secret(const struct da_paths *paths,
     const struct da_profile *profile, struct da_buf *ret,
     struct da_diag *diag) DA_MUST_CHECK;
 
+/* The line of a key; of the section (a struct da_profile, ..., or struct
+ * da_config for [devauth]) where the key is not given; 0 where neither is. */
+int da_config_line(const void *section, const char *key);
+
 /* Appends the effective configuration in its own syntax; reading the dump and
  * dumping it again gives the same text. With "explain", each key is preceded
- * by its documentation. */
+ * by its documentation, and what is not in the file stands there as comments.
+ */
 enum da_err da_config_dump(const struct da_config *config, bool explain,
     struct da_buf *ret) DA_MUST_CHECK;
 

@@ -4,6 +4,7 @@
  */
 #include "store/config_schema.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "account/account.h"
@@ -75,7 +76,7 @@ static const struct da_config_choice algorithm_choices[] = {
 #define PROFILE(member) offsetof(struct da_profile, member)
 
 /* Profiles and services ask for the same. */
-#define ACCESS(section)                                                        \
+#define ACCESS(section, help_users, help_groups)                               \
 	{"allowed_users", DA_CONFIG_LIST,                                      \
 	    offsetof(struct section, access.users), "", 0, DA_USER_MAX, NULL,  \
 	    help_users},                                                       \
@@ -90,10 +91,16 @@ static const struct da_config_choice algorithm_choices[] = {
 
 static const char help_users[] =
     "Login names that may log in. A person needs to be in one of the two\n"
-    "lists, and an empty list allows nobody. A profile needs at least one of\n"
-    "the two keys; what a [service NAME] says has to hold besides.";
+    "lists, this and allowed_groups. One of the two keys has to be here; with\n"
+    "both lists empty nobody may log in.";
 static const char help_groups[] =
     "Groups, by the provider's id, whose members may log in.";
+static const char help_service_users[] =
+    "Login names that may use the service. With this key or allowed_groups a\n"
+    "person needs to be in one of the two lists, and an empty list allows\n"
+    "nobody; with neither key everybody may whom the profile lets in.";
+static const char help_service_groups[] =
+    "Groups, by the provider's id, whose members may use the service.";
 static const char help_scope[] =
     "The profile whose groups and claims these are. Needed only when there "
     "are\n"
@@ -103,7 +110,7 @@ static const char help_claims[] =
     "that\n"
     "\"role\" is, or lists, one of the two. All of them have to hold.";
 
-const struct da_config_row da_config_global_rows[] = {
+static const struct da_config_row global_rows[] = {
     {"default_profile", DA_CONFIG_WORD, GLOBAL(default_profile), "", 0,
 	DA_PROFILE_MAX, NULL,
 	"The profile for logins whose PAM line names none. Needed only when\n"
@@ -144,7 +151,11 @@ const struct da_config_row da_config_global_rows[] = {
 	"a\n"
 	"prompt, so nobody has to press Enter."},
 };
-const size_t da_config_global_row_count = DA_ARRAY_LEN(da_config_global_rows);
+
+const struct da_config_kind da_config_global = {
+    .rows = global_rows,
+    .row_count = DA_ARRAY_LEN(global_rows),
+};
 
 static const struct da_config_row profile_rows[] = {
     {"issuer", DA_CONFIG_HTTPS, PROFILE(issuer), NULL, 1, DA_ISSUER_MAX, NULL,
@@ -248,8 +259,12 @@ static const struct da_config_row profile_rows[] = {
 	"alice@example.com is alice. Any other domain is refused."},
     {"groups_claim", DA_CONFIG_WORD, PROFILE(groups_claim), "groups", 0,
 	DA_GROUP_MAX, NULL, "The claim that lists a person's groups."},
-    ACCESS(da_profile),
+    ACCESS(da_profile, help_users, help_groups),
 };
+
+/* It has the most. */
+static_assert(DA_ARRAY_LEN(profile_rows) <= DA_CONFIG_KEYS_MAX,
+    "raise DA_CONFIG_KEYS_MAX");
 
 #define SCOPE(section)                                                         \
 	{                                                                      \
@@ -261,7 +276,7 @@ static const struct da_config_row profile_rows[] = {
 
 static const struct da_config_row service_rows[] = {
     SCOPE(da_service),
-    ACCESS(da_service),
+    ACCESS(da_service, help_service_users, help_service_groups),
     {"reauth", DA_CONFIG_CHOICE, SERVICE(reauth), "always", 0, 0,
 	reauth_choices,
 	"For sudo and su: when somebody who has signed in for this session "
@@ -361,9 +376,10 @@ is_account_name(const char *name)
 	return da_account_name_check(name) == DA_OK;
 }
 
-#define KIND(prefix_, rows_, member, count_member, is_name_, rule_, else_)     \
+#define KIND(                                                                  \
+    prefix_, rows_, member, count_member, is_name_, rule_, else_, help_)       \
 	{                                                                      \
-		.prefix = (prefix_), .rows = (rows_),                          \
+		.prefix = (prefix_), .help = (help_), .rows = (rows_),         \
 		.row_count = DA_ARRAY_LEN(rows_),                              \
 		.array_offset = offsetof(struct da_config, member),            \
 		.element_size = sizeof(((struct da_config *)NULL)->member[0]), \
@@ -375,16 +391,21 @@ is_account_name(const char *name)
 
 const struct da_config_kind da_config_kinds[] = {
     KIND("profile ", profile_rows, profiles, profile_count, is_profile_name,
-	"a profile's name is made of a-z, 0-9, - and _", false),
+	"a profile's name is made of a-z, 0-9, - and _", false,
+	"An identity provider. PAM lines choose one with profile=NAME."),
     KIND("service ", service_rows, services, service_count, is_service_name,
-	"a service has the name of a file in /etc/pam.d", true),
+	"a service has the name of a file in /etc/pam.d", true,
+	"What one PAM service asks for besides the profile. NAME is that of "
+	"a file in\n"
+	"/etc/pam.d; sudo means sudo-i, too, and su means su-l."),
     KIND("account ", account_rows, mappings, mapping_count, is_account_name,
 	"an account's name is made of a-z, 0-9, - and _, and does not start "
 	"with a digit",
-	false),
+	false, "People who may log in as an account that is not their own."),
     KIND("group ", group_rows, groups, group_count, is_account_name,
 	"a group's name is made of a-z, 0-9, - and _, and does not start with "
 	"a digit",
-	false),
+	false,
+	"A group on this host whose members the provider's groups decide."),
 };
 const size_t da_config_kind_count = DA_ARRAY_LEN(da_config_kinds);

@@ -38,12 +38,10 @@ struct da_config_row {
 	const char *help; /* lines separated by \n */
 };
 
-extern const struct da_config_row da_config_global_rows[];
-extern const size_t da_config_global_row_count;
-
-/* A kind of named section: "[PREFIX NAME]". */
+/* A kind of section: "[PREFIX NAME]". */
 struct da_config_kind {
-	const char *prefix;
+	const char *prefix; /* with the blank */
+	const char *help;   /* as that of a row */
 	const struct da_config_row *rows;
 	size_t row_count;
 	/* Where struct da_config keeps them. */
@@ -63,6 +61,9 @@ enum {
 	DA_CONFIG_KIND_ACCOUNT,
 	DA_CONFIG_KIND_GROUP,
 };
+
+/* [devauth]: there is one, and only its rows count. */
+extern const struct da_config_kind da_config_global;
 
 extern const struct da_config_kind da_config_kinds[]; /* in this order */
 extern const size_t da_config_kind_count;

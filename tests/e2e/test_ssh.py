@@ -463,7 +463,7 @@ def test_P4_module_missing(host, idp, login, tmp_path):
 @pytest.mark.parametrize("text, says", [
     ("[devauth]\nremot = allow\n", "devauth.conf:2: unknown key \"remot\""),
     ("", "no [profile NAME] section"),
-    (None, "devauth.conf: cannot open"),
+    (None, "there is no /etc/devauth/devauth.conf"),
 ])
 def test_bad_configuration(host, idp, login, text, says):
     """File and line in the log, a refusal, no request."""

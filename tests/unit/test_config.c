@@ -85,36 +85,44 @@ test_complaints(void **state)
 	    {"[devauth]\nissuer = https://login.example.com\n",
 		":2: \"issuer\" is a key of the section [profile NAME]; move"},
 	    {"remote = allow\n", ":1: keys stand in"},
-	    {"[other]\nremote = allow\n", ":2: keys stand in"},
+	    {"[other]\nremote = allow\n", ":1: keys stand in"},
+	    {"[devauth\nremote = allow\n", ":1: a section's title ends"},
 	    {"[devauth]\nremote = maybe\n",
 		":2: remote: must be publickey-first, allow, deny"},
 	    {"[devauth]\nremote = allow\nremote = deny\n",
-		":3: \"remote\" is given twice"},
+		":3: \"remote\" is given twice, first in line 2"},
 	    {"[devauth]\nlogin_deadline = 5\n",
 		":2: login_deadline: must be a time from 20s to 900s"},
 	    {"[devauth]\nlogin_deadline = soon\n", ":2: login_deadline"},
 	    {"[devauth]\nhome = home\n", ":2: home: must be an absolute path"},
 	    {"[devauth]\nwhat is this\n", ":2: neither"},
-	    {PROFILE, ":2: nobody is allowed"},
+	    {PROFILE, ":1: nobody is allowed"},
+	    /* Without a key it is a section all the same. */
+	    {PROFILE "allowed_users=\n[group ops]\n",
+		":5: [group ops] needs \"from = ...\""},
+	    {PROFILE "allowed_users=\n[account deploy]\n",
+		":5: whose account is it?"},
+	    {"[profile corp]\n", ":1: [profile corp] needs \"issuer = ...\""},
 	    {"[profile corp]\nclient_id = x\nallowed_users =\n",
-		":2: [profile corp] needs \"issuer = ...\""},
+		":1: [profile corp] needs \"issuer = ...\""},
 	    {"[profile corp]\nissuer = http://x\n",
 		":2: issuer: must be an https:// address"},
 	    {"[profile corp]\nissuer = https://x/?a\n",
 		":2: issuer: must be an https:// address"},
-	    {"[profile Corp]\nissuer = https://x\n", ":2: a profile's name"},
+	    {"[profile Corp]\nissuer = https://x\n", ":1: a profile's name"},
 	    {PROFILE "allowed_users=\nclient_auth = client_secret_post\n",
-		":2: this client_auth needs"},
+		":5: this client_auth needs"},
 	    {PROFILE "allowed_users=\nclient_secret_file = /x\n",
-		":2: a client_secret_file without"},
+		":5: a client_secret_file without"},
 	    {PROFILE "allowed_users=\nalgorithms = HS256\n",
 		":5: algorithms: must be RS256, PS256"},
 	    {PROFILE "allowed_users=\nalgorithms = none\n", ":5: algorithms"},
-	    {PROFILE "allowed_users=\nalgorithms =\n", "algorithms is empty"},
+	    {PROFILE "allowed_users=\nalgorithms =\n",
+		":5: algorithms is empty"},
 	    {PROFILE "allowed_users=\nallow_loopback = true\n",
 		":5: allow_loopback: must be yes or no"},
 	    {PROFILE "allowed_groups = a\ngroups_claim =\n",
-		":2: allowed_groups needs a groups_claim"},
+		":4: allowed_groups needs a groups_claim"},
 	    {"[devauth]\ndefault_profile = b\n" PROFILE "allowed_users=\n",
 		":2: default_profile names"},
 	    {PROFILE "allowed_users = \xff\n", ":4: allowed_users: not print"},
@@ -130,62 +138,69 @@ test_complaints(void **state)
 	    {PROFILE "scope = openid ; profile\n",
 		":4: scope: a comment needs a line of its own"},
 	    {PROFILE "allowed_users=\nusername_claim=\n",
-		":2: username_claim is empty"},
+		":5: username_claim is empty"},
 	    {PROFILE "allowed_users=\nrequired_claims = role\n",
-		":2: required_claims: must be like role=operator|admin"},
+		":5: required_claims: must be like role=operator|admin"},
 	    {PROFILE "allowed_users=\nrequired_claims = =a\n",
-		":2: required_claims"},
+		":5: required_claims"},
 	    {PROFILE "allowed_users=\nrequired_claims = role=a||b\n",
-		":2: required_claims"},
+		":5: required_claims"},
 	    {PROFILE "allowed_users=\n[service a/b]\nallowed_users=\n",
-		":6: a service has the name of a file"},
+		":5: a service has the name of a file"},
 	    {PROFILE "allowed_users=\n[service sudo]\nprofile = x\n",
 		":6: profile: names a profile that is not there"},
 	    {PROFILE "allowed_users=\n[service a123456789b123456789c123456789"
-		     "d123456789e]\nallowed_users =\n",
-		":6: the section's name is too long"},
+		     "d123456789e123456789f123456789g1234]\n",
+		":5: a service has the name of a file"},
+	    {PROFILE "allowed_users= alice a@b\n",
+		":4: allowed_users: \"a@b\" is no login name"},
+	    {PROFILE "allowed_users=\n[service su]\nallowed_users = Bob\n",
+		":6: allowed_users: \"Bob\" is no login name"},
+	    {"[devauth]\nhome = /home/%h\n" PROFILE "allowed_users=\n",
+		":2: home: %u stands for the login name"},
 	    {PROFILE "allowed_users=\n[account Deploy]\npeople = a\n",
-		":6: an account's name"},
+		":5: an account's name"},
 	    {PROFILE "allowed_users=\n[account root]\npeople = alice\n",
 		":6: [account root] takes no people, only subjects"},
 	    {PROFILE "allowed_users=\n[account deploy]\npeople = a@b\n",
-		":6: people: a login name"},
+		":6: people: \"a@b\" is no login name, which is made of a-z, "
+		"0-9, - and _; list others under subjects"},
 	    {PROFILE "allowed_users=\n[account root]\nsubjects = 123\n",
 		":6: subjects: must be ISSUER#SUBJECT"},
 	    {PROFILE "allowed_users=\n[account root]\nsubjects = https://x#\n",
 		":6: subjects: must be ISSUER#SUBJECT"},
 	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\n",
-		":6: this group needs \"gid = ...\""},
+		":5: this group needs \"gid = ...\""},
 	    {PROFILE "allowed_users=\n[group ops]\ngid = 5000\n",
-		":6: [group ops] needs \"from = ...\""},
+		":5: [group ops] needs \"from = ...\""},
 	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 999\n",
 		":7: gid: must be a number from 1000"},
 	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 65534\n",
-		":6: gid: must be 1000-60000"},
+		":7: gid: must be 1000-60000"},
 	    {PROFILE "allowed_users=\n[group ops]\nfrom = g\ngid = 0x3e9\n",
 		":7: gid: must be a number"},
 	    {PROFILE "allowed_users=\n[group sudo]\nfrom = g\ngid = 5000\n",
-		":6: this name means something to the system"},
+		":5: this name means something to the system"},
 	    {PROFILE "allowed_users=\n[group sudo]\nfrom = g\ngid = 5000\n"
 		     "local = yes\n",
-		":6: a local group has the gid that it has"},
+		":7: a local group has the gid that it has"},
 	    {PROFILE "allowed_users=\n[group root]\nfrom = g\nlocal = yes\n",
-		":6: nobody can be put into the group root"},
+		":5: nobody can be put into the group root"},
 	    {PROFILE "allowed_users=\n[group a]\nfrom = g\ngid = 5000\n"
 		     "[group b]\nfrom = g\ngid = 5000\n",
-		":9: two groups have the same gid"},
+		":10: two groups have the same gid"},
 	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
 		     "client_id = b\nallowed_users=\n"
 		     "[group a]\nfrom = g\ngid = 5000\n",
-		":10: there are profiles of several issuers"},
+		":9: there are profiles of several issuers"},
 	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
 		     "client_id = b\nallowed_users=\n"
 		     "[service sudo]\nallowed_groups = g\n",
-		":10: there are profiles of several issuers"},
+		":9: there are profiles of several issuers"},
 	    {PROFILE "allowed_users=\n[profile b]\nissuer = https://b\n"
 		     "client_id = b\nallowed_users=\n"
 		     "[account deploy]\npeople = alice\n",
-		":10: there are profiles of several issuers"},
+		":9: there are profiles of several issuers"},
 	    {PROFILE "allowed_users=\n[account deploy]\nprofile = elsewhere\n"
 		     "subjects = https://x#1\n",
 		":6: profile: names a profile that is not there"},
@@ -203,6 +218,77 @@ test_complaints(void **state)
 	}
 }
 
+/* All of them at once, each with its line, and none that only follows from
+ * another one. */
+static void
+test_every_complaint(void **state)
+{
+	static const char *const says[] = {":2: unknown key", ":4: neither",
+	    ":5: keys stand in", ":3: home:", ":17: two groups",
+	    ":18: nobody can be put"};
+	struct da_config *config = NULL;
+	struct da_buf all;
+	size_t count = 0;
+
+	(void)state;
+	test_folder_write(&folder, "devauth.conf", 0644,
+	    "[devauth]\nremot = allow\nhome = /home/%h\nwhat is this\n"
+	    "[nothing]\na = b\nc = d\n" PROFILE "allowed_groups = staff\n"
+	    "[group a]\nfrom = g\ngid = 5000\n"
+	    "[group b]\nfrom = g\ngid = 5000\n"
+	    "[group root]\nfrom = g\nlocal = yes\n");
+	da_buf_init(&all, 10000);
+	assert_int_equal(
+	    da_config_check(&folder.paths, &config, &all), DA_E_CONFIG);
+	assert_null(config);
+	for (const char *at = da_buf_text(&all); *at != '\0'; count++) {
+		assert_true(count < DA_ARRAY_LEN(says));
+		at = strstr(at, "devauth.conf:");
+		assert_non_null(at);
+		at += strlen("devauth.conf");
+		assert_int_equal(
+		    strncmp(at, says[count], strlen(says[count])), 0);
+		at = strchr(at, '\n') + 1;
+	}
+	assert_int_equal(count, DA_ARRAY_LEN(says));
+	da_buf_done(&all);
+	/* Of a section whose values cannot be read no more is said. */
+	test_folder_write(&folder, "devauth.conf", 0644,
+	    "[devauth]\nremote = x\n[profile a]\nissuer = y\n"
+	    "[profile b]\nallowed_users =\n");
+	da_buf_init(&all, 10000);
+	assert_int_equal(
+	    da_config_check(&folder.paths, &config, &all), DA_E_CONFIG);
+	assert_non_null(strstr(da_buf_text(&all), ":2: remote:"));
+	assert_non_null(strstr(da_buf_text(&all), ":4: issuer:"));
+	assert_non_null(
+	    strstr(da_buf_text(&all), ":3: [profile a] needs \"client_id"));
+	assert_non_null(
+	    strstr(da_buf_text(&all), ":5: [profile b] needs \"issuer"));
+	assert_null(strstr(da_buf_text(&all), "nobody is allowed"));
+	da_buf_done(&all);
+}
+
+static void
+test_lines(void **state)
+{
+	struct da_config *config;
+
+	(void)state;
+	assert_int_equal(
+	    load(PROFILE "allowed_users =\n\n[devauth]\n\nhome = /srv/%u\n"
+			 "[service su]\n",
+		&config),
+	    DA_OK);
+	assert_int_equal(da_config_line(config, "home"), 8);
+	assert_int_equal(da_config_line(config, "shell"), 6);
+	assert_int_equal(da_config_line(&config->profiles[0], "issuer"), 2);
+	assert_int_equal(da_config_line(&config->profiles[0], "scope"), 1);
+	assert_int_equal(config->service_count, 1);
+	assert_int_equal(config->services[0].line, 9);
+	da_config_free(config);
+}
+
 static void
 test_bad_file(void **state)
 {
@@ -212,7 +298,8 @@ test_bad_file(void **state)
 	(void)state;
 	assert_int_equal(
 	    da_config_load(&folder.paths, &config, &diag), DA_E_CONFIG);
-	assert_non_null(strstr(diag.text, "cannot open"));
+	assert_non_null(strstr(diag.text,
+	    "copy /usr/share/doc/devauth/examples/devauth.conf there"));
 	test_folder_write(
 	    &folder, "devauth.conf", 0666, PROFILE "allowed_users = alice\n");
 	assert_int_equal(
@@ -287,6 +374,22 @@ test_dump_is_stable(void **state)
 	}
 }
 
+static void
+check_kind(
+    const char *section, const struct da_config_kind *kind, const char *mark)
+{
+	char line[64];
+
+	assert_non_null(section);
+	for (size_t i = 0; i < kind->row_count; i++) {
+		(void)snprintf(
+		    line, sizeof(line), "\n%s%s =", mark, kind->rows[i].key);
+		if (strstr(section, line) == NULL)
+			fail_msg("no line \"%s\"", line + 1);
+		assert_true(strlen(kind->rows[i].help) > 10);
+	}
+}
+
 /* Every key of the schema is documented, dumped and read. */
 static void
 test_every_key_is_dumped(void **state)
@@ -305,25 +408,46 @@ test_every_key_is_dumped(void **state)
 	    true, &text);
 	for (size_t k = 0; k < da_config_kind_count; k++) {
 		const struct da_config_kind *kind = &da_config_kinds[k];
-		const char *section;
 
 		(void)snprintf(line, sizeof(line), "\n[%s", kind->prefix);
-		section = strstr(da_buf_text(&text), line);
-		assert_non_null(section);
-		for (size_t i = 0; i < kind->row_count; i++) {
-			(void)snprintf(
-			    line, sizeof(line), "\n%s =", kind->rows[i].key);
-			assert_non_null(strstr(section, line));
-			assert_true(strlen(kind->rows[i].help) > 10);
-		}
+		check_kind(strstr(da_buf_text(&text), line), kind, "");
 	}
-	for (size_t i = 0; i < da_config_global_row_count; i++) {
-		(void)snprintf(
-		    line, sizeof(line), "\n%s =", da_config_global_rows[i].key);
-		assert_non_null(strstr(da_buf_text(&text), line));
-		assert_true(strlen(da_config_global_rows[i].help) > 10);
-	}
+	check_kind(da_buf_text(&text), &da_config_global, "");
 	da_buf_done(&text);
+}
+
+/* Sections and keys that the file has not are there to be learned from. */
+static void
+test_absent_is_explained(void **state)
+{
+	struct da_buf text, plain;
+	char line[64];
+	const char *service;
+
+	(void)state;
+	dump(PROFILE "allowed_users = alice\n", true, &text);
+	for (size_t k = DA_CONFIG_KIND_SERVICE; k < da_config_kind_count; k++) {
+		const struct da_config_kind *kind = &da_config_kinds[k];
+
+		(void)snprintf(
+		    line, sizeof(line), "\n#[%sNAME]\n", kind->prefix);
+		check_kind(strstr(da_buf_text(&text), line), kind, "#");
+	}
+	service = strstr(da_buf_text(&text), "\n#[service NAME]\n");
+	assert_non_null(service);
+	assert_non_null(strstr(service, "whose members may use the service."));
+	assert_non_null(
+	    strstr(da_buf_text(&text), "whose members may log in."));
+	da_buf_done(&text);
+	/* A key that a service has not says something else than its initial
+	 * value. */
+	dump(PROFILE "allowed_users = alice\n[service su]\n", true, &text);
+	service = strstr(da_buf_text(&text), "\n[service su]\n");
+	check_kind(service, &da_config_kinds[DA_CONFIG_KIND_SERVICE], "#");
+	da_buf_done(&text);
+	dump(PROFILE "allowed_users = alice\n", false, &plain);
+	assert_null(strchr(da_buf_text(&plain), '#'));
+	da_buf_done(&plain);
 }
 
 static void
@@ -390,10 +514,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_minimal),
 	    TEST(test_complaints),
+	    TEST(test_every_complaint),
+	    TEST(test_lines),
 	    TEST(test_bad_file),
 	    TEST(test_several_profiles),
 	    TEST(test_dump_is_stable),
 	    TEST(test_every_key_is_dumped),
+	    TEST(test_absent_is_explained),
 	    TEST(test_secret_file),
 	    TEST(test_sample),
 	};

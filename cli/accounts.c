@@ -72,14 +72,20 @@ print_usage(FILE *file)
 		    file, verbs[i].name, verbs[i].arguments, verbs[i].purpose);
 }
 
-int
-da_admin_usage(const char *verb)
+static void
+print_usage_of(FILE *file, const char *verb)
 {
 	for (size_t i = 0; i < DA_ARRAY_LEN(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) == 0)
-			(void)fprintf(stderr, "usage: devauth accounts %s%s\n",
+			(void)fprintf(file, "usage: devauth accounts %s%s\n",
 			    verb, verbs[i].arguments);
 	}
+}
+
+int
+da_admin_usage(const char *verb)
+{
+	print_usage_of(stderr, verb);
 	return DA_EXIT_USAGE;
 }
 
@@ -92,15 +98,28 @@ da_command_accounts(int argc, char **argv)
 		print_usage(stderr);
 		return DA_EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "--help") == 0) {
 		print_usage(stdout);
 		return DA_EXIT_OK;
 	}
 	for (size_t i = 0; i < DA_ARRAY_LEN(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
+		if (argc > 2 && da_admin_wants_help(argc - 1, argv + 1)) {
+			print_usage_of(stdout, argv[1]);
+			(void)printf("\n%s\n", verbs[i].purpose);
+			return DA_EXIT_OK;
+		}
 		if (verbs[i].needs_root && !da_admin_is_root())
 			return DA_EXIT_FAILED;
+		/* Where there are options, getopt knows what it means. */
+		if (argc > 2 && strcmp(argv[2], "--") == 0 &&
+		    strstr(verbs[i].arguments, "--") == NULL) {
+			argv[2] = argv[1];
+			argv++;
+			argc--;
+		}
 		return verbs[i].run(argc - 1, argv + 1);
 	}
 	da_text_escape(argv[1], shown, sizeof(shown));

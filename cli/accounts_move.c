@@ -216,7 +216,7 @@ plan_unit(struct import *import, size_t from)
 	if (err == DA_OK)
 		err = da_account_preview(&da_paths,
 		    import->changes.items + before,
-		    import->changes.count - before, &changes, &diag);
+		    import->changes.count - before, &changes, NULL, &diag);
 	if (err == DA_OK)
 		err = check_pin(import, from, &diag);
 	if (err == DA_OK)

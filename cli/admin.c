@@ -35,6 +35,17 @@ da_admin_refuse(const char *format, ...)
 }
 
 bool
+da_admin_wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "-h") == 0 ||
+		    strcmp(argv[i], "--help") == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
 da_admin_is_root(void)
 {
 	if (geteuid() == 0)

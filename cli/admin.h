@@ -24,6 +24,9 @@ int da_admin_refuse(const char *format, ...) DA_PRINTF(1, 2);
 /* How the verb is used. Returns DA_EXIT_USAGE. */
 int da_admin_usage(const char *verb);
 
+/* Whether -h or --help stands behind the command or the verb. */
+bool da_admin_wants_help(int argc, char **argv);
+
 /* Whether root is asking; says so if not. */
 bool da_admin_is_root(void);
 

@@ -18,7 +18,8 @@ struct mover {
 	char name[DA_USER_MAX + 1];
 	uint32_t uid;
 	const char *gecos;
-	char *home; /* owned */
+	char *home;           /* owned */
+	const char *old_home; /* may be the same */
 	const char *shell;
 };
 
@@ -229,7 +230,9 @@ static enum da_err
 add_mover(const struct da_config *config, const struct da_record_policy *old,
     const struct da_listing *person, struct plan *plan)
 {
-	struct mover mover = {.uid = person->id, .gecos = person->gecos};
+	struct mover mover = {.uid = person->id,
+	    .gecos = person->gecos,
+	    .old_home = person->home};
 	char home[DA_URI_MAX + 1];
 	bool moves = da_admin_format_home(old->home, person->name, home,
 			 sizeof(home)) == DA_OK &&
@@ -323,41 +326,164 @@ make_plan(
 	return err;
 }
 
+/* The line of the section that asks for the change; 0 for none. */
+static int
+find_line(
+    const struct da_config *config, const struct da_account_change *change)
+{
+	const char *name = change->entry.name;
+
+	switch (change->verb) {
+	case DA_ACCOUNT_PUT_GROUP:
+		return da_config_line(da_config_group(config, name), "gid");
+	case DA_ACCOUNT_USE_GROUP:
+		return da_config_line(da_config_group(config, name), "local");
+	case DA_ACCOUNT_MANAGE:
+		return da_config_line(da_config_mapping(config, name), "");
+	default:
+		return 0;
+	}
+}
+
+/* Puts the place in the file before what is wrong there. */
+static void
+add_place(const struct da_config *config, const struct plan *plan,
+    size_t failed, struct da_diag *diag)
+{
+	const struct da_diag before = *diag;
+	int line = failed < plan->count
+	    ? find_line(config, &plan->changes[failed])
+	    : 0;
+
+	if (line > 0)
+		da_diag_set(
+		    diag, "%s:%d: %s", da_paths.config_file, line, before.text);
+}
+
 enum da_err
 da_apply_run(const struct da_config *config, struct da_diag *diag)
 {
 	DA_CLEANUP(plan_done) struct plan plan = {0};
 	DA_CLEANUP(da_buf_done) struct da_buf users;
 	struct da_account_policy policy;
+	size_t failed = 0;
 	enum da_err err = make_policy(config, &users, &policy);
 
 	if (err == DA_OK)
 		err = make_plan(config, &plan, diag);
-	if (err == DA_OK && plan.count > 0)
+	if (err == DA_OK && plan.count > 0) {
 		err = da_account_apply(
-		    &da_paths, plan.changes, plan.count, NULL, diag);
+		    &da_paths, plan.changes, plan.count, &failed, diag);
+		if (err != DA_OK)
+			add_place(config, &plan, failed, diag);
+	}
 	if (err == DA_OK)
 		err = da_account_set_policy(&da_paths, &policy, diag);
 	return err;
 }
 
-void
-da_apply_compare(const struct da_config *config, struct da_diag *ret)
+/* --- without doing it --- */
+
+static enum da_err
+add_line(struct da_buf *ret, const char *text)
+{
+	return da_buf_format(ret, "%s\n", text);
+}
+
+/* Everything that would be refused: what was is left out, and the rest tried
+ * again. */
+static enum da_err
+preview_changes(const struct da_config *config, struct plan *plan,
+    bool *ret_changes, struct da_buf *complaints)
+{
+	struct da_diag diag = {0};
+	bool is_bad = false;
+
+	for (;;) {
+		size_t failed = plan->count;
+		enum da_err err = da_account_preview(&da_paths, plan->changes,
+		    plan->count, ret_changes, &failed, &diag);
+
+		if (err == DA_OK || err == DA_E_NOMEM)
+			return err == DA_OK && is_bad ? DA_E_CONFIG : err;
+		add_place(config, plan, failed, &diag);
+		err = add_line(complaints, diag.text);
+		if (err != DA_OK || failed >= plan->count)
+			return err == DA_OK ? DA_E_CONFIG : err;
+		is_bad = true;
+		plan->count--;
+		memmove(&plan->changes[failed], &plan->changes[failed + 1],
+		    (plan->count - failed) * sizeof(*plan->changes));
+	}
+}
+
+static enum da_err
+describe_moves(const struct plan *plan, struct da_apply_preview *ret)
+{
+	enum da_err err = DA_OK;
+
+	for (size_t i = 0; err == DA_OK && i < plan->mover_count; i++) {
+		const struct mover *mover = &plan->movers[i];
+
+		if (strcmp(mover->home, mover->old_home) == 0)
+			continue;
+		if (ret->move_count < DA_APPLY_MOVES_SHOWN)
+			err = da_buf_format(&ret->moves,
+			    "  %s: %s, before that %s\n", mover->name,
+			    mover->home, mover->old_home);
+		ret->move_count++;
+	}
+	return err;
+}
+
+static enum da_err
+preview(const struct da_config *config, struct da_apply_preview *ret)
 {
 	DA_CLEANUP(plan_done) struct plan plan = {0};
 	DA_CLEANUP(da_buf_done) struct da_buf users;
 	struct da_account_policy policy;
+	struct da_diag diag = {0};
+	bool changes = false;
 	char words[DA_DIAG_MAX + 1];
+	enum da_err err = make_policy(config, &users, &policy);
 
-	*ret = (struct da_diag){0};
-	if (make_policy(config, &users, &policy) != DA_OK)
-		return;
-	da_account_compare_policy(&da_paths, &policy, ret);
-	if (strcmp(ret->text, "everything") == 0 ||
-	    make_plan(config, &plan, ret) != DA_OK ||
-	    !da_account_would_change(&da_paths, plan.changes, plan.count))
-		return;
-	memcpy(words, ret->text, sizeof(words));
-	da_diag_set(ret, "%s%sgroups and accounts", words,
+	if (err != DA_OK)
+		return err;
+	err = da_account_compare_policy(&da_paths, &policy, &ret->changes);
+	if (err != DA_OK)
+		return add_line(&ret->complaints, ret->changes.text) == DA_OK
+		    ? err
+		    : DA_E_NOMEM;
+	err = make_plan(config, &plan, &diag);
+	if (err != DA_OK)
+		return add_line(&ret->complaints, diag.text) == DA_OK
+		    ? err
+		    : DA_E_NOMEM;
+	err = describe_moves(&plan, ret);
+	if (err == DA_OK)
+		err =
+		    preview_changes(config, &plan, &changes, &ret->complaints);
+	if (err != DA_OK || !changes ||
+	    strcmp(ret->changes.text, "everything") == 0)
+		return err;
+	memcpy(words, ret->changes.text, sizeof(words));
+	da_diag_set(&ret->changes, "%s%sgroups and accounts", words,
 	    words[0] != '\0' ? ", " : "");
+	return DA_OK;
+}
+
+enum da_err
+da_apply_preview(const struct da_config *config, struct da_apply_preview *ret)
+{
+	*ret = (struct da_apply_preview){0};
+	da_buf_init(&ret->complaints, DA_CONFIG_FILE_MAX);
+	da_buf_init(&ret->moves, DA_CONFIG_FILE_MAX);
+	return preview(config, ret);
+}
+
+void
+da_apply_preview_done(struct da_apply_preview *preview)
+{
+	da_buf_done(&preview->complaints);
+	da_buf_done(&preview->moves);
 }

@@ -1,98 +1,128 @@
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "account/account.h"
+#include "admin.h"
 #include "apply.h"
 #include "command.h"
-#include "core/file.h"
 #include "core/paths.h"
 #include "store/config.h"
 #include "store/shell.h"
+#include "surroundings.h"
 
-#define CA_FILE_MAX (4 * 1024 * 1024)
+static const char usage[] =
+    "usage: devauth config VERB\n"
+    "\n"
+    "  check             what is wrong with devauth.conf, with file and line,\n"
+    "                    and what is not applied yet\n"
+    "  dump [--explain]  print what is in force, with --explain what every "
+    "key\n"
+    "                    means as well\n"
+    "  apply             check it, and tell the name service: who may log in,\n"
+    "                    groups, local accounts, homes and shells\n";
 
-static int
-complain(const struct da_profile *profile, const char *key,
-    const struct da_diag *diag)
-{
-	(void)fprintf(stderr, "devauth: [profile %s] %s: %s\n", profile->name,
-	    key, diag->text);
-	return DA_EXIT_FAILED;
-}
-
-/* A rule for a service that nobody has binds nobody: "ssh" is Debian's unit,
- * and "sshd" the service. */
+/* Each line a complaint. */
 static void
-warn_about_services(const struct da_config *config)
+complain(const struct da_buf *lines)
 {
-	for (size_t i = 0; i < config->service_count; i++) {
-		const char *name = config->services[i].name;
-		char ours[DA_SERVICE_MAX + 32], theirs[DA_SERVICE_MAX + 32];
+	const char *at = da_buf_text(lines);
 
-		(void)snprintf(ours, sizeof(ours), "/etc/pam.d/%s", name);
-		(void)snprintf(
-		    theirs, sizeof(theirs), "/usr/lib/pam.d/%s", name);
-		if (access(ours, F_OK) != 0 && access(theirs, F_OK) != 0)
-			(void)fprintf(stderr,
-			    "devauth: warning: [service %s] binds nobody: "
-			    "there is no %s\n",
-			    name, ours);
+	while (*at != '\0') {
+		int len = (int)(strchrnul(at, '\n') - at);
+
+		DA_IGNORE(da_admin_refuse("%.*s", len, at));
+		at += len + (at[len] == '\n');
 	}
 }
 
-/* What a correct file can still lack. Only root can look everywhere. */
-static int
-check_surroundings(const struct da_config *config)
+static enum da_err
+load(struct da_config **ret)
+{
+	DA_CLEANUP(da_buf_done) struct da_buf complaints;
+	enum da_err err;
+
+	da_buf_init(&complaints, DA_CONFIG_FILE_MAX);
+	err = da_config_check(&da_paths, ret, &complaints);
+	complain(&complaints);
+	if (err != DA_OK && complaints.len == 0)
+		DA_IGNORE(da_admin_refuse("%s", da_err_reason(err)));
+	return err;
+}
+
+/* What "apply" would refuse; says so. */
+static bool
+can_apply(const struct da_config *config, struct da_apply_preview *ret)
 {
 	struct da_diag diag = {0};
-	int status = DA_EXIT_OK;
-	bool found = false;
+	bool has_shell = da_shell_check(config->shell, &diag) == DA_OK;
+	enum da_err err = da_apply_preview(config, ret);
 
-	for (size_t i = 0; i < config->profile_count; i++) {
-		const struct da_profile *profile = &config->profiles[i];
-		const struct da_file_rule rule = {.owner = da_paths.owner,
-		    .mode_max = 0755,
-		    .size_max = CA_FILE_MAX};
-		DA_CLEANUP(da_file_closep) int fd = -1;
-		DA_CLEANUP(da_buf_done) struct da_buf secret;
+	if (!has_shell)
+		DA_IGNORE(da_admin_refuse("%s:%d: %s", da_paths.config_file,
+		    da_config_line(config, "shell"), diag.text));
+	complain(&ret->complaints);
+	if (err == DA_E_NOMEM)
+		DA_IGNORE(da_admin_refuse("%s", da_err_reason(err)));
+	return err == DA_OK && has_shell;
+}
 
-		da_buf_init(&secret, DA_SECRET_MAX);
-		if (profile->ca_file[0] != '\0' &&
-		    da_file_open(profile->ca_file, &rule, &fd, &diag) != DA_OK)
-			status = complain(profile, "ca_file", &diag);
-		if (geteuid() == 0 &&
-		    da_config_read_secret(&da_paths, profile, &secret, &diag) !=
-			DA_OK)
-			status = complain(profile, "client_secret_file", &diag);
+static void
+print_moves(FILE *file, const struct da_apply_preview *preview)
+{
+	(void)fputs(da_buf_text(&preview->moves), file);
+	if (preview->move_count > DA_APPLY_MOVES_SHOWN)
+		(void)fprintf(file, "  and %zu more\n",
+		    preview->move_count - DA_APPLY_MOVES_SHOWN);
+	(void)fputs("Files are not moved: move each folder while its owner is "
+		    "logged out,\nor the next login finds an empty one.\n",
+	    file);
+}
+
+/* --- the verbs --- */
+
+static int
+check(const struct da_config *config)
+{
+	DA_CLEANUP(da_apply_preview_done) struct da_apply_preview preview;
+	DA_CLEANUP(da_buf_done) struct da_buf unseen;
+	bool is_good = can_apply(config, &preview);
+
+	da_buf_init(&unseen, DA_CONFIG_FILE_MAX);
+	if (!da_surroundings_check(config, &unseen) || !is_good)
+		return DA_EXIT_FAILED;
+	(void)printf("%s: fine (%zu profile%s)%s%s\n", da_paths.config_file,
+	    config->profile_count, config->profile_count == 1 ? "" : "s",
+	    unseen.len > 0 ? ", except what only root can read: " : "",
+	    da_buf_text(&unseen));
+	(void)fflush(stdout);
+	if (preview.changes.text[0] != '\0')
+		DA_IGNORE(da_admin_refuse(
+		    "not applied yet (%s); run devauth config apply",
+		    preview.changes.text));
+	if (preview.move_count > 0) {
+		(void)fprintf(stderr, "It gives %zu %s another home:\n",
+		    preview.move_count,
+		    preview.move_count == 1 ? "person" : "people");
+		print_moves(stderr, &preview);
 	}
-	if (da_account_is_local(&da_paths, da_paths.worker_user, &found) !=
-		DA_OK ||
-	    !found) {
-		(void)fprintf(stderr,
-		    "devauth: no account \"%s\" in %s; run systemd-sysusers\n",
-		    da_paths.worker_user, da_paths.passwd_file);
-		status = DA_EXIT_FAILED;
-	}
-	if (access(da_paths.state_dir, F_OK) != 0) {
-		(void)fprintf(stderr,
-		    "devauth: no folder %s; run systemd-tmpfiles --create\n",
-		    da_paths.state_dir);
-		status = DA_EXIT_FAILED;
-	}
-	warn_about_services(config);
-	if (da_apply_allows_nobody(config))
-		(void)fprintf(stderr,
-		    "devauth: warning: allowed_users and allowed_groups are "
-		    "empty: nobody may log in\n");
-	return status;
+	return DA_EXIT_OK;
 }
 
 static int
-fail(const struct da_diag *diag)
+apply(const struct da_config *config)
 {
-	(void)fprintf(stderr, "devauth: %s\n", diag->text);
-	return DA_EXIT_FAILED;
+	DA_CLEANUP(da_apply_preview_done) struct da_apply_preview preview;
+	struct da_diag diag = {0};
+
+	if (!can_apply(config, &preview))
+		return da_admin_refuse("nothing was applied");
+	if (da_apply_run(config, &diag) != DA_OK)
+		return da_admin_refuse("%s", diag.text);
+	if (preview.move_count == 0)
+		return DA_EXIT_OK;
+	(void)printf("%zu %s another home now:\n", preview.move_count,
+	    preview.move_count == 1 ? "person has" : "people have");
+	print_moves(stdout, &preview);
+	return DA_EXIT_OK;
 }
 
 static int
@@ -112,38 +142,29 @@ int
 da_command_config(int argc, char **argv)
 {
 	DA_CLEANUP(da_config_freep) struct da_config *config = NULL;
-	struct da_diag diag = {0};
 	const char *verb = argc >= 2 ? argv[1] : "";
-	bool explain = argc == 3 && strcmp(verb, "dump") == 0 &&
-	    strcmp(argv[2], "--explain") == 0;
+	bool checks = strcmp(verb, "check") == 0;
+	bool dumps = strcmp(verb, "dump") == 0;
+	bool explains;
 
-	if ((argc != 2 && !explain) ||
-	    (strcmp(verb, "check") != 0 && strcmp(verb, "dump") != 0 &&
-		strcmp(verb, "apply") != 0)) {
-		(void)fputs("usage: devauth config check | dump [--explain] | "
-			    "apply\n",
-		    stderr);
+	if (strcmp(verb, "help") == 0 || da_admin_wants_help(argc, argv)) {
+		(void)fputs(usage, stdout);
+		return DA_EXIT_OK;
+	}
+	explains = dumps && argc >= 3 && strcmp(argv[2], "--explain") == 0;
+	/* No verb has anything behind its options. */
+	if (argc > 2 && strcmp(argv[argc - 1], "--") == 0)
+		argc--;
+	if ((!checks && !dumps && strcmp(verb, "apply") != 0) ||
+	    argc != (explains ? 3 : 2)) {
+		(void)fputs(usage, stderr);
 		return DA_EXIT_USAGE;
 	}
-	if (da_config_load(&da_paths, &config, &diag) != DA_OK)
-		return fail(&diag);
-	if (strcmp(verb, "dump") == 0)
-		return dump(config, explain);
-	if (da_shell_check(config->shell, &diag) != DA_OK)
-		return fail(&diag);
-	if (strcmp(verb, "apply") == 0)
-		return da_apply_run(config, &diag) == DA_OK ? DA_EXIT_OK
-							    : fail(&diag);
-	if (check_surroundings(config) != DA_EXIT_OK)
+	if (!checks && !dumps && !da_admin_is_root())
 		return DA_EXIT_FAILED;
-	(void)printf("%s: fine (%zu profile%s)\n", da_paths.config_file,
-	    config->profile_count, config->profile_count == 1 ? "" : "s");
-	(void)fflush(stdout);
-	da_apply_compare(config, &diag);
-	if (diag.text[0] != '\0')
-		(void)fprintf(stderr,
-		    "devauth: not applied yet (%s); run devauth config "
-		    "apply\n",
-		    diag.text);
-	return DA_EXIT_OK;
+	if (load(&config) != DA_OK)
+		return DA_EXIT_FAILED;
+	if (dumps)
+		return dump(config, explains);
+	return checks ? check(config) : apply(config);
 }

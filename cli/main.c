@@ -23,12 +23,13 @@ static const char usage[] =
     "  accounts export|import  names and uids, from host to host\n"
     "  accounts check|rebuild  whether all is whole, and if not\n"
     "  accounts test           explain who may log in as whom\n"
-    "  config check            check /etc/devauth/devauth.conf\n"
-    "  config dump [--explain] print the effective configuration\n"
-    "  config apply            check it, and publish what the name service\n"
-    "                          needs to answer for people who never logged in\n"
+    "  config check            what is wrong with /etc/devauth/devauth.conf\n"
+    "  config dump [--explain] print what is in force, and what it means\n"
+    "  config apply            check it, and tell the name service\n"
     "  version                 print the version\n"
-    "  help                    print this\n";
+    "  help                    print this\n"
+    "\n"
+    "--help behind any of them tells how it is used.\n";
 
 static const struct {
 	const char *name;
@@ -68,7 +69,8 @@ main(int argc, char **argv)
 		(void)puts("devauth " DA_VERSION);
 		return DA_EXIT_OK;
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "--help") == 0) {
 		(void)fputs(usage, stdout);
 		return DA_EXIT_OK;
 	}

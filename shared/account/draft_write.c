@@ -259,7 +259,9 @@ copy_others(
 			err = da_build_put_cell(build, &cell);
 	}
 	if (err == DA_E_RANGE || (err == DA_OK && at != db->data_end)) {
-		da_diag_set(diag, "%s is damaged at byte %u; restore it",
+		da_diag_set(diag,
+		    "%s is damaged at byte %u; devauth accounts rebuild makes "
+		    "it anew",
 		    DA_FORMAT_ACCOUNTS, at);
 		return DA_E_UNSAFE_FILE;
 	}
@@ -286,7 +288,10 @@ da_draft_write(
 	    err == DA_OK && (entry = da_draft_next(draft, &position)) != NULL)
 		err = write_name(draft, build, entry, &moves);
 	if (err == DA_E_RANGE) {
-		da_diag_set(diag, "%s has a damaged record; restore it",
+		da_diag_set(diag,
+		    "%s has a damaged record; devauth accounts rebuild makes "
+		    "it "
+		    "anew",
 		    DA_FORMAT_ACCOUNTS);
 		return DA_E_UNSAFE_FILE;
 	}

@@ -132,7 +132,8 @@ put_new(const struct da_edit *edit, struct da_draft *draft,
 		    wanted->uid, DA_ACCOUNT_UID_MIN, DA_ACCOUNT_UID_MAX);
 		return DA_E_RANGE;
 	}
-	err = da_owner_check_free(draft, entry, wanted->uid, diag);
+	err = da_owner_check_free(
+	    draft, DA_OWNER_PERSON, entry, wanted->uid, diag);
 	if (err == DA_OK)
 		err = da_draft_take_number(draft, wanted->uid);
 	if (err != DA_OK)
@@ -186,8 +187,8 @@ make_put(const struct da_edit *edit, const struct da_paths *paths,
 
 	if (entry->managed && local->passwd_name && local->uid == wanted->uid)
 		return da_member_set(draft, entry, wanted, diag);
-	err =
-	    da_owner_check_local(local, paths, wanted->name, wanted->uid, diag);
+	err = da_owner_check_local(
+	    local, paths, DA_OWNER_PERSON, wanted->name, wanted->uid, diag);
 	if (err != DA_OK)
 		return err;
 	if (entry->has_person)
@@ -254,8 +255,8 @@ make_restore(const struct da_paths *paths, struct da_draft *draft,
 		return DA_OK;
 	err = da_local_find(paths, entry->name, uid, &local);
 	if (err == DA_OK)
-		err =
-		    da_owner_check_local(&local, paths, entry->name, uid, diag);
+		err = da_owner_check_local(
+		    &local, paths, DA_OWNER_PERSON, entry->name, uid, diag);
 	if (err != DA_OK)
 		return err;
 	/* Whom the directory has, it shall answer for again. */
@@ -286,7 +287,8 @@ make_rename(const struct da_edit *edit, const struct da_paths *paths,
 	if (strcmp(entry->name, name) == 0)
 		return DA_OK;
 	local.passwd_id = local.group_id = false; /* the uid is not new */
-	err = da_owner_check_local(&local, paths, name, uid, diag);
+	err = da_owner_check_local(
+	    &local, paths, DA_OWNER_PERSON, name, uid, diag);
 	if (err == DA_OK)
 		err = da_draft_get(draft, name, strlen(name), &other, diag);
 	if (err != DA_OK)
@@ -319,8 +321,8 @@ make_put_group(const struct da_edit *edit, const struct da_paths *paths,
 {
 	const uint32_t gid = edit->change.entry.uid;
 	struct da_record_group found;
-	enum da_err err =
-	    da_owner_check_local(&edit->local, paths, entry->name, gid, diag);
+	enum da_err err = da_owner_check_local(
+	    &edit->local, paths, DA_OWNER_GROUP, entry->name, gid, diag);
 
 	if (err != DA_OK)
 		return err;
@@ -331,13 +333,21 @@ make_put_group(const struct da_edit *edit, const struct da_paths *paths,
 		return DA_OK;
 	}
 	if (entry->has_group) {
-		da_diag_set(diag, "%s has gid %u, not %u: ids never change",
-		    entry->name, entry->gid, gid);
+		if (entry->group_local)
+			da_diag_set(diag,
+			    "%s was a local group here; give this one another "
+			    "name",
+			    entry->name);
+		else
+			da_diag_set(diag,
+			    "%s has gid %u, not %u, and ids never change: put "
+			    "gid = %u back, or give the group another name",
+			    entry->name, entry->gid, gid, entry->gid);
 		return DA_E_COLLISION;
 	}
 	if (da_owner_find_group(draft, entry, &found) && found.gid == gid)
 		return DA_OK;
-	err = da_owner_check_free(draft, entry, gid, diag);
+	err = da_owner_check_free(draft, DA_OWNER_GROUP, entry, gid, diag);
 	if (err == DA_OK)
 		err = da_draft_take_number(draft, gid);
 	if (err != DA_OK)
@@ -349,13 +359,19 @@ make_put_group(const struct da_edit *edit, const struct da_paths *paths,
 }
 
 static enum da_err
-make_use_group(const struct da_edit *edit, struct da_draft *draft,
-    struct da_draft_name *entry, struct da_diag *diag)
+make_use_group(const struct da_edit *edit, const struct da_paths *paths,
+    struct da_draft *draft, struct da_draft_name *entry, struct da_diag *diag)
 {
 	const uint32_t gid = edit->local.gid;
 
-	if (!edit->local.group_name)
-		return refuse_unknown(entry->name, "local group", diag);
+	if (!edit->local.group_name) {
+		da_diag_set(diag,
+		    "there is no group %s in %s: groupadd %s makes it; or, if "
+		    "devauth is to, say \"gid = ...\" in place of \"local = "
+		    "yes\"",
+		    entry->name, paths->group_file, entry->name);
+		return DA_E_UNKNOWN_USER;
+	}
 	if (!da_record_is_local_gid(gid)) {
 		da_diag_set(diag, "%s: nobody can be put into the group %u",
 		    entry->name, gid);
@@ -411,14 +427,23 @@ make_manage(const struct da_edit *edit, const struct da_paths *paths,
 {
 	if (!edit->local.passwd_name)
 		return refuse_unknown(entry->name, "local account", diag);
-	if ((edit->local.uid == 0 && strcmp(entry->name, "root") != 0) ||
-	    strcmp(entry->name, paths->worker_user) == 0) {
-		da_diag_set(diag, "%s cannot be managed", entry->name);
+	if (edit->local.uid == 0 && strcmp(entry->name, "root") != 0) {
+		da_diag_set(diag,
+		    "%s is root by another name; nobody can be given that",
+		    entry->name);
+		return DA_E_RANGE;
+	}
+	if (strcmp(entry->name, paths->worker_user) == 0) {
+		da_diag_set(diag,
+		    "%s is devauth's own account; nobody can be given that",
+		    entry->name);
 		return DA_E_RANGE;
 	}
 	if (entry->has_group || (entry->has_person && !entry->person.removed)) {
-		da_diag_set(diag, "%s: a %s here has that name", entry->name,
-		    entry->has_group ? "group" : "person");
+		da_diag_set(diag,
+		    "%s: a %s here has that name, and so has the local "
+		    "account; rename one of them",
+		    entry->name, entry->has_group ? "group" : "person");
 		return DA_E_COLLISION;
 	}
 	if (!entry->managed)
@@ -460,7 +485,7 @@ da_edit_make(const struct da_edit *edit, const struct da_paths *paths,
 	case DA_ACCOUNT_PUT_GROUP:
 		return make_put_group(edit, paths, draft, entry, diag);
 	case DA_ACCOUNT_USE_GROUP:
-		return make_use_group(edit, draft, entry, diag);
+		return make_use_group(edit, paths, draft, entry, diag);
 	case DA_ACCOUNT_REMOVE_GROUP:
 		return make_remove_group(draft, entry, diag);
 	case DA_ACCOUNT_MANAGE:

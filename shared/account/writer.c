@@ -88,27 +88,37 @@ check_all(const struct da_paths *paths, const struct da_account_change *changes,
 enum da_err
 da_account_preview(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, bool *ret_changes,
-    struct da_diag *diag)
+    size_t *ret_failed, struct da_diag *diag)
 {
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
 	struct da_edit *edits = calloc(count + 1, sizeof(*edits));
-	size_t failed;
+	size_t failed = count;
 	enum da_err err = edits != NULL ? DA_OK : DA_E_NOMEM;
 
 	if (err == DA_OK)
 		err = check_all(paths, changes, count, edits, &failed, diag);
-	if (err == DA_OK && (err = da_view_open(paths, &view)) != DA_OK)
-		da_diag_set(diag,
-		    "cannot read the account database in %s; see "
-		    "\"devauth accounts check\"",
-		    paths->state_dir);
+	if (err == DA_OK) {
+		err = da_view_open(paths, &view);
+		/* Where nothing is there yet, everything is new. */
+		if (err == DA_E_ABSENT)
+			err = DA_OK;
+		if (err != DA_OK)
+			da_diag_set(diag,
+			    "cannot read the account database in %s; see "
+			    "\"devauth accounts check\"",
+			    paths->state_dir);
+	}
 	if (err == DA_OK) {
 		da_draft_init(&draft, &view);
 		err = make_all(paths, edits, count, &draft, &failed, diag);
 	}
+	/* A change that its readers were not told of is not over. */
 	if (err == DA_OK)
-		*ret_changes = draft.changed;
+		*ret_changes =
+		    draft.changed || view.accounts.generation > view.generation;
+	if (err != DA_OK && ret_failed != NULL)
+		*ret_failed = failed;
 	free(edits);
 	return err;
 }
@@ -136,23 +146,11 @@ da_account_check_number(
 	err = da_draft_get(&draft, name, strlen(name), &entry, diag);
 	if (err != DA_OK || entry->has_person || entry->has_group)
 		return err;
-	err = da_owner_check_local(&local, paths, name, uid, diag);
-	return err == DA_OK ? da_owner_check_free(&draft, entry, uid, diag)
-			    : err;
-}
-
-bool
-da_account_would_change(const struct da_paths *paths,
-    const struct da_account_change *changes, size_t count)
-{
-	struct da_edit *edits = calloc(count + 1, sizeof(*edits));
-	size_t failed;
-	bool settled = edits != NULL &&
-	    check_all(paths, changes, count, edits, &failed, NULL) == DA_OK &&
-	    is_settled(paths, edits, count);
-
-	free(edits);
-	return !settled;
+	err = da_owner_check_local(
+	    &local, paths, DA_OWNER_PERSON, name, uid, diag);
+	return err == DA_OK
+	    ? da_owner_check_free(&draft, DA_OWNER_PERSON, entry, uid, diag)
+	    : err;
 }
 
 enum da_err
@@ -329,26 +327,41 @@ da_account_set_policy(const struct da_paths *paths,
 	return da_draft_write(&draft, &build, diag);
 }
 
-void
+static void
+add_word(struct da_diag *diag, const char *word)
+{
+	const struct da_diag before = *diag;
+
+	da_diag_set(diag, "%s%s%s", before.text,
+	    before.text[0] != '\0' ? ", " : "", word);
+}
+
+enum da_err
 da_account_compare_policy(const struct da_paths *paths,
     const struct da_account_policy *policy, struct da_diag *ret)
 {
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
-	struct da_record_policy old;
+	struct da_record_policy wanted, old;
 	struct da_cell cell;
-	bool names, home, shell;
+	enum da_err err = check_policy(policy, &wanted, ret);
 
+	if (err != DA_OK)
+		return err;
 	if (da_view_open(paths, &view) != DA_OK ||
 	    !da_database_find(&view.accounts, DA_KIND_POLICY, "", 0, &cell) ||
 	    !da_record_read_policy(&cell, &old)) {
 		da_diag_set(ret, "everything");
-		return;
+		return DA_OK;
 	}
-	names = old.first_login != policy->first_login ||
-	    strcmp(old.allowed, policy->allowed_users) != 0;
-	home = strcmp(old.home, policy->home) != 0;
-	shell = strcmp(old.shell, policy->shell) != 0;
-	da_diag_set(ret, "%s%s%s%s%s", names ? "who may log in" : "",
-	    names && (home || shell) ? ", " : "", home ? "home" : "",
-	    home && shell ? ", " : "", shell ? "shell" : "");
+	ret->text[0] = '\0';
+	if (old.first_login != policy->first_login ||
+	    strcmp(old.allowed, policy->allowed_users) != 0)
+		add_word(ret, "who may log in");
+	if (strcmp(old.home, policy->home) != 0)
+		add_word(ret, "home");
+	if (strcmp(old.shell, policy->shell) != 0)
+		add_word(ret, "shell");
+	if (old.enumerate != policy->enumerate)
+		add_word(ret, "enumerate");
+	return DA_OK;
 }

@@ -123,19 +123,16 @@ enum da_err da_account_apply(const struct da_paths *paths,
     struct da_diag *diag) DA_MUST_CHECK;
 
 /* What da_account_apply() would say, without writing; *ret_changes tells
- * whether it would. Anybody may ask. DA_E_ABSENT (nothing is set up here). */
+ * whether it would. Anybody may ask. Before anything is set up nobody has any
+ * name or number but the local files. */
 enum da_err da_account_preview(const struct da_paths *paths,
     const struct da_account_change *changes, size_t count, bool *ret_changes,
-    struct da_diag *diag) DA_MUST_CHECK;
+    size_t *ret_failed, struct da_diag *diag) DA_MUST_CHECK;
 
 /* Whether the number that the name is given by itself is free, for somebody new
  * of that name: DA_E_COLLISION, with whose it is and the cure in diag. */
 enum da_err da_account_check_number(const struct da_paths *paths,
     const char *name, struct da_diag *diag) DA_MUST_CHECK;
-
-/* Whether da_account_apply() would write, or fail. Anybody may ask. */
-bool da_account_would_change(const struct da_paths *paths,
-    const struct da_account_change *changes, size_t count);
 
 /* One change: DA_ACCOUNT_REMOVE, DA_ACCOUNT_RESTORE. */
 enum da_err da_account_remove(const struct da_paths *paths, const char *name,
@@ -156,8 +153,9 @@ enum da_err da_account_purge(
     const struct da_paths *paths, struct da_diag *diag) DA_MUST_CHECK;
 
 /* What da_account_set_policy() would change, in words of the configuration:
- * "home, shell"; an empty text when nothing. Anybody may ask. */
-void da_account_compare_policy(const struct da_paths *paths,
-    const struct da_account_policy *policy, struct da_diag *ret);
+ * "home, shell"; an empty text when nothing. DA_E_RANGE: why it would refuse.
+ * Anybody may ask. */
+enum da_err da_account_compare_policy(const struct da_paths *paths,
+    const struct da_account_policy *policy, struct da_diag *ret) DA_MUST_CHECK;
 
 #endif

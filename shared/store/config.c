@@ -381,6 +381,18 @@ da_config_line(const void *section, const char *key)
 				      : at->line;
 }
 
+bool
+da_config_has_keys(const void *section)
+{
+	const struct da_section *at = section;
+
+	for (size_t i = 0; i < at->kind->row_count; i++) {
+		if (at->lines[i] != 0)
+			return true;
+	}
+	return false;
+}
+
 static enum da_err
 refuse_key(struct loading *loading, const void *section, const char *key,
     const char *what)

@@ -193,6 +193,9 @@ enum da_err da_config_read_secret(const struct da_paths *paths,
  * da_config for [devauth]) where the key is not given; 0 where neither is. */
 int da_config_line(const void *section, const char *key);
 
+/* Whether the file has any key of the section. */
+bool da_config_has_keys(const void *section);
+
 /* Appends the effective configuration in its own syntax; reading the dump and
  * dumping it again gives the same text. With "explain", each key is preceded
  * by its documentation, and what is not in the file stands there as comments.

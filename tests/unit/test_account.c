@@ -653,7 +653,8 @@ test_policy_is_written_once(void **state)
 static const char *
 changes(const struct da_account_policy *policy)
 {
-	da_account_compare_policy(&folder.paths, policy, &diag);
+	assert_int_equal(
+	    da_account_compare_policy(&folder.paths, policy, &diag), DA_OK);
 	return diag.text;
 }
 
@@ -676,6 +677,15 @@ test_policies_are_compared(void **state)
 	policy = open_policy;
 	policy.first_login = false;
 	assert_string_equal(changes(&policy), "who may log in");
+	policy = open_policy;
+	policy.enumerate = !policy.enumerate;
+	assert_string_equal(changes(&policy), "enumerate");
+	/* What would be refused is no change. */
+	policy.home = "/srv/%h";
+	assert_int_equal(
+	    da_account_compare_policy(&folder.paths, &policy, &diag),
+	    DA_E_RANGE);
+	assert_non_null(strstr(diag.text, "%u stands for the name"));
 }
 
 /* --- two levels --- */

@@ -286,6 +286,8 @@ test_lines(void **state)
 	assert_int_equal(da_config_line(&config->profiles[0], "scope"), 1);
 	assert_int_equal(config->service_count, 1);
 	assert_int_equal(config->services[0].line, 9);
+	assert_false(da_config_has_keys(&config->services[0]));
+	assert_true(da_config_has_keys(&config->profiles[0]));
 	da_config_free(config);
 }
 

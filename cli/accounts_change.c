@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "account/account.h"
+#include "account/listing.h"
 #include "account/local.h"
+#include "account/view.h"
 #include "account/writer.h"
 #include "admin.h"
 #include "command.h"
@@ -619,6 +621,11 @@ take_order(int argc, char **argv, struct order *ret, int *ret_status)
 	ret->name = argv[optind];
 	if (!da_admin_is_name(ret->name))
 		return false;
+	if (ret->home != NULL && strchr(ret->home, '%') != NULL) {
+		DA_IGNORE(da_admin_refuse("--home: the folder itself, without "
+					  "%%u, which is for devauth.conf"));
+		return false;
+	}
 	if (uid == NULL)
 		return true;
 	if (da_parse_int(uid, 0, UINT32_MAX, &number) != DA_OK) {
@@ -773,6 +780,26 @@ say_added(const struct da_person *person, const struct da_account_entry *entry)
 		    entry->name);
 }
 
+/* Two who share a home read each other's keys. */
+static void
+warn_about_home(const struct da_account_entry *entry)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+	struct da_listing other;
+	uint32_t position = 0;
+
+	if (da_view_open(&da_paths, &view) != DA_OK)
+		return;
+	while (da_listing_next(&view, &position, &other) == DA_OK) {
+		if (other.kind == DA_LISTING_PERSON &&
+		    strcmp(other.home, entry->home) == 0 &&
+		    strcmp(other.name, entry->name) != 0)
+			DA_IGNORE(da_admin_refuse(
+			    "warning: %s is the home of %s, too", entry->home,
+			    other.name));
+	}
+}
+
 int
 da_command_accounts_add(int argc, char **argv)
 {
@@ -815,6 +842,7 @@ da_command_accounts_add(int argc, char **argv)
 	(void)printf("%s %s uid %u, home %s, shell %s.\n", order.name,
 	    change.has_account ? "is changed:" : "is added:", entry.uid,
 	    entry.home, entry.shell);
+	warn_about_home(&entry);
 	if (!change.has_account || order.subject != NULL)
 		say_added(&change.person, &entry);
 	return status;

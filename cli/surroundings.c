@@ -209,10 +209,10 @@ check_deadline(const struct da_config *config)
 	    config->login_deadline_s < grace)
 		return;
 	warn(da_config_line(config, "login_deadline"),
-	    "login_deadline: sshd hangs up after %llds (LoginGraceTime in "
-	    "/etc/ssh%s), before the person has had %llds; raise the one or "
-	    "lower the other",
-	    (long long)grace, set != 0 ? "" : ", its default",
+	    "login_deadline: sshd hangs up after %llds (LoginGraceTime%s), "
+	    "before the person has had %llds; raise the one or lower the "
+	    "other",
+	    (long long)grace, set != 0 ? "" : ", by default",
 	    (long long)config->login_deadline_s);
 }
 

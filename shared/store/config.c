@@ -63,26 +63,13 @@ refuse(struct loading *loading, int line, const char *what)
 	"keys stand in [devauth], [profile NAME], [service NAME], "            \
 	"[account NAME] or [group NAME]"
 
-static size_t *
-section_count(struct da_config *config, const struct da_config_kind *kind)
-{
-	return (size_t *)(void *)((char *)config + kind->count_offset);
-}
-
-static struct da_section *
-section_at(
-    struct da_config *config, const struct da_config_kind *kind, size_t i)
-{
-	return (struct da_section *)(void *)((char *)config +
-	    kind->array_offset + i * kind->element_size);
-}
-
 static struct da_section *
 find_section(struct da_config *config, const struct da_config_kind *kind,
     const char *name)
 {
-	for (size_t i = 0; i < *section_count(config, kind); i++) {
-		struct da_section *section = section_at(config, kind, i);
+	for (size_t i = 0; i < *da_config_section_count(config, kind); i++) {
+		struct da_section *section =
+		    da_config_section_at(config, kind, i);
 
 		if (strcmp(section->name, name) == 0)
 			return section;
@@ -94,7 +81,7 @@ static struct da_section *
 add_section(struct loading *loading, const struct da_config_kind *kind,
     const char *name)
 {
-	size_t *count = section_count(loading->config, kind);
+	size_t *count = da_config_section_count(loading->config, kind);
 	struct da_section *section;
 	char what[64];
 
@@ -108,7 +95,7 @@ add_section(struct loading *loading, const struct da_config_kind *kind,
 		complain(loading, loading->line, what);
 		return NULL;
 	}
-	section = section_at(loading->config, kind, *count);
+	section = da_config_section_at(loading->config, kind, *count);
 	section->name = strdup(name);
 	if (section->name == NULL) {
 		loading->out_of_memory = true;
@@ -326,20 +313,12 @@ take_pair(void *user, const char *title, const char *key, const char *value)
 	return 1;
 }
 
-static void
-format_title(const struct da_section *section, char *ret, size_t size)
-{
-	(void)snprintf(ret, size, "[%s%s]",
-	    section->name != NULL ? section->kind->prefix : "devauth",
-	    section->name != NULL ? section->name : "");
-}
-
 /* Fills in the initial values; complains about keys that have none. */
 static enum da_err
 complete(struct loading *loading, struct da_section *section)
 {
 	const struct da_config_kind *kind = section->kind;
-	char what[DA_DIAG_MAX + 1], title[DA_SERVICE_MAX + 16];
+	char what[DA_DIAG_MAX + 1], title[DA_CONFIG_TITLE_MAX];
 
 	for (size_t i = 0; i < kind->row_count; i++) {
 		const struct da_config_row *row = &kind->rows[i];
@@ -348,7 +327,7 @@ complete(struct loading *loading, struct da_section *section)
 		if (section->lines[i] != 0)
 			continue;
 		if (row->initial == NULL) {
-			format_title(section, title, sizeof(title));
+			da_config_format_title(section, title, sizeof(title));
 			(void)snprintf(what, sizeof(what),
 			    "%s needs \"%s = ...\"", title, row->key);
 			complain(loading, section->line, what);
@@ -629,8 +608,10 @@ complete_all(struct loading *loading)
 		const struct da_config_kind *kind = &da_config_kinds[k];
 
 		for (size_t i = 0;
-		     err == DA_OK && i < *section_count(config, kind); i++)
-			err = complete(loading, section_at(config, kind, i));
+		     err == DA_OK && i < *da_config_section_count(config, kind);
+		     i++)
+			err = complete(
+			    loading, da_config_section_at(config, kind, i));
 	}
 	return err;
 }
@@ -650,10 +631,10 @@ check_all(struct loading *loading)
 	for (size_t k = 0; k < DA_ARRAY_LEN(checks); k++) {
 		const struct da_config_kind *kind = &da_config_kinds[k];
 
-		for (size_t i = 0; i < *section_count(loading->config, kind);
-		     i++)
-			DA_IGNORE(checks[k](
-			    loading, section_at(loading->config, kind, i)));
+		for (size_t i = 0;
+		     i < *da_config_section_count(loading->config, kind); i++)
+			DA_IGNORE(checks[k](loading,
+			    da_config_section_at(loading->config, kind, i)));
 	}
 }
 
@@ -755,9 +736,10 @@ da_config_free(struct da_config *config)
 	for (size_t i = 0; i < da_config_kind_count; i++) {
 		const struct da_config_kind *kind = &da_config_kinds[i];
 
-		for (size_t j = 0; j < *section_count(config, kind); j++) {
+		for (size_t j = 0; j < *da_config_section_count(config, kind);
+		     j++) {
 			struct da_section *section =
-			    section_at(config, kind, j);
+			    da_config_section_at(config, kind, j);
 
 			da_config_value_done(
 			    kind->rows, kind->row_count, section);
@@ -829,102 +811,6 @@ da_config_read_secret(const struct da_paths *paths,
 		return DA_E_CONFIG;
 	}
 	return DA_OK;
-}
-
-/* Lines of help, as comments. */
-static enum da_err
-dump_help(const char *help, struct da_buf *ret)
-{
-	enum da_err err = da_buf_put_text(ret, "\n");
-
-	while (err == DA_OK && *help != '\0') {
-		int len = (int)(strchrnul(help, '\n') - help);
-
-		err = da_buf_format(ret, "# %.*s\n", len, help);
-		help += len + (help[len] == '\n' ? 1 : 0);
-	}
-	return err;
-}
-
-/* A key that the section has not, and what it would be. */
-static enum da_err
-dump_absent(const struct da_config_row *row, struct da_buf *ret)
-{
-	enum da_err err = dump_help(row->help, ret);
-
-	if (err == DA_OK && row->initial == NULL)
-		err = da_buf_put_text(ret, "# It has to be given.\n");
-	if (err == DA_OK)
-		err = da_buf_format(ret, "#%s =%s%s\n", row->key,
-		    row->initial != NULL && row->initial[0] != '\0' ? " " : "",
-		    row->initial != NULL ? row->initial : "");
-	return err;
-}
-
-static enum da_err
-dump_section(const struct da_section *section, bool explain, struct da_buf *ret)
-{
-	const struct da_config_kind *kind = section->kind;
-	char title[DA_SERVICE_MAX + 16];
-	enum da_err err;
-
-	format_title(section, title, sizeof(title));
-	err = da_buf_format(ret, "%s\n", title);
-	for (size_t i = 0; err == DA_OK && i < kind->row_count; i++) {
-		const struct da_config_row *row = &kind->rows[i];
-
-		/* An empty list says something else than none. */
-		if (kind->absent_means_else && section->lines[i] == 0) {
-			err = explain ? dump_absent(row, ret) : DA_OK;
-			continue;
-		}
-		if (explain)
-			err = dump_help(row->help, ret);
-		if (err == DA_OK)
-			err = da_buf_format(ret, "%s =", row->key);
-		if (err == DA_OK)
-			err = da_config_value_format(row, section, ret);
-		if (err == DA_OK)
-			err = da_buf_put_text(ret, "\n");
-	}
-	return err;
-}
-
-/* What a section of a kind that the file has none of could say. */
-static enum da_err
-dump_kind(const struct da_config_kind *kind, struct da_buf *ret)
-{
-	enum da_err err = dump_help(kind->help, ret);
-
-	if (err == DA_OK)
-		err = da_buf_format(ret, "#[%sNAME]\n", kind->prefix);
-	for (size_t i = 0; err == DA_OK && i < kind->row_count; i++)
-		err = dump_absent(&kind->rows[i], ret);
-	return err;
-}
-
-enum da_err
-da_config_dump(const struct da_config *config, bool explain, struct da_buf *ret)
-{
-	struct da_config *source = (struct da_config *)(uintptr_t)config;
-	enum da_err err = dump_section(
-	    (const struct da_section *)(const void *)config, explain, ret);
-
-	for (size_t k = 0; err == DA_OK && k < da_config_kind_count; k++) {
-		const struct da_config_kind *kind = &da_config_kinds[k];
-		const size_t count = *section_count(source, kind);
-
-		if (count == 0 && explain)
-			err = dump_kind(kind, ret);
-		for (size_t i = 0; err == DA_OK && i < count; i++) {
-			err = explain && i == 0 ? dump_help(kind->help, ret)
-						: da_buf_put_text(ret, "\n");
-			if (err == DA_OK)
-				err = dump_section(
-				    section_at(source, kind, i), explain, ret);
-		}
-	}
-	return err;
 }
 
 const struct da_service *

@@ -5,6 +5,7 @@
 #include "store/config_schema.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "account/account.h"
@@ -409,3 +410,26 @@ const struct da_config_kind da_config_kinds[] = {
 	"A group on this host whose members the provider's groups decide."),
 };
 const size_t da_config_kind_count = DA_ARRAY_LEN(da_config_kinds);
+
+size_t *
+da_config_section_count(
+    struct da_config *config, const struct da_config_kind *kind)
+{
+	return (size_t *)(void *)((char *)config + kind->count_offset);
+}
+
+struct da_section *
+da_config_section_at(
+    struct da_config *config, const struct da_config_kind *kind, size_t i)
+{
+	return (struct da_section *)(void *)((char *)config +
+	    kind->array_offset + i * kind->element_size);
+}
+
+void
+da_config_format_title(const struct da_section *section, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "[%s%s]",
+	    section->name != NULL ? section->kind->prefix : "devauth",
+	    section->name != NULL ? section->name : "");
+}

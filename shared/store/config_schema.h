@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/limits.h"
+
 enum da_config_type {
 	DA_CONFIG_TEXT,   /* printable ASCII */
 	DA_CONFIG_WORD,   /* without white space */
@@ -67,5 +69,19 @@ extern const struct da_config_kind da_config_global;
 
 extern const struct da_config_kind da_config_kinds[]; /* in this order */
 extern const size_t da_config_kind_count;
+
+struct da_config;
+struct da_section;
+
+/* How many sections of a kind there are, and each of them. */
+size_t *da_config_section_count(
+    struct da_config *config, const struct da_config_kind *kind);
+struct da_section *da_config_section_at(
+    struct da_config *config, const struct da_config_kind *kind, size_t i);
+
+/* The title as it stands in the file. */
+#define DA_CONFIG_TITLE_MAX (DA_SERVICE_MAX + 16)
+void da_config_format_title(
+    const struct da_section *section, char *ret, size_t size);
 
 #endif

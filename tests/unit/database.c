@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "account/compose.h"
@@ -123,4 +124,19 @@ test_database_raise(const struct da_paths *paths)
 	value++;
 	assert_int_equal(pwrite(fd, &value, sizeof(value), 0), 8);
 	(void)close(fd);
+}
+
+size_t
+test_database_mappings(void)
+{
+	char line[512];
+	size_t count = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	if (maps == NULL)
+		return SIZE_MAX;
+	while (fgets(line, sizeof(line), maps) != NULL)
+		count += strstr(line, DA_FORMAT_ACCOUNTS) != NULL;
+	(void)fclose(maps);
+	return count;
 }

@@ -45,6 +45,10 @@ const char *test_group_text(/* name gid: members */
     const struct da_view *view, const char *name, uint32_t gid);
 const char *test_gids_text(const struct da_view *view, const char *name);
 
+/* In how many places the file of accounts is mapped here; a number beyond any
+ * other where that cannot be told. */
+size_t test_database_mappings(void);
+
 /* Raises the counter, so that everybody maps the files anew. */
 void test_database_raise(const struct da_paths *paths);
 

@@ -66,6 +66,20 @@ test_folder_done(struct test_folder *folder)
 	assert_int_equal(system(command), 0);
 }
 
+int
+test_folder_set_up(void **state)
+{
+	test_folder_init(*state);
+	return 0;
+}
+
+int
+test_folder_tear_down(void **state)
+{
+	test_folder_done(*state);
+	return 0;
+}
+
 void
 test_folder_write(const struct test_folder *folder, const char *name,
     unsigned int mode, const char *text)

@@ -27,23 +27,6 @@
 static struct test_folder folder;
 static struct da_diag diag;
 
-static int
-set_up(void **state)
-{
-	(void)state;
-	test_folder_init(&folder);
-	diag = (struct da_diag){0};
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	test_folder_done(&folder);
-	return 0;
-}
-
 static const char *
 in_state(const char *name)
 {
@@ -1362,7 +1345,7 @@ test_view_and_generation(void **state)
 	    DA_E_ABSENT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) TEST_IN_FOLDER(name, folder)
 
 int
 main(void)

@@ -17,22 +17,6 @@
 static struct test_folder folder;
 static struct da_diag diag;
 
-static int
-set_up(void **state)
-{
-	(void)state;
-	test_folder_init(&folder);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	test_folder_done(&folder);
-	return 0;
-}
-
 static enum da_err
 load(const char *text, struct da_config **ret)
 {
@@ -512,7 +496,7 @@ test_sample(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) TEST_IN_FOLDER(f, folder)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_minimal),
 	    TEST(test_complaints),

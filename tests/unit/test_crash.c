@@ -17,6 +17,7 @@
 #include "account/reader.h"
 #include "account/writer.h"
 #include "database.h"
+#include "fault.h"
 #include "folder.h"
 #include "syscalls.h"
 
@@ -59,14 +60,6 @@ set_up(void **state)
 	/* In memory: thousands of writes wait for the disk otherwise. */
 	test_folder_init_in(&folder, "/dev/shm");
 	assert_int_equal(add("alice", "A"), DA_OK);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	test_folder_done(&folder);
 	return 0;
 }
 
@@ -231,27 +224,6 @@ test_s2_order(void **state)
 
 /* --- S4, F9: a writer fails or dies at any call --- */
 
-struct fault {
-	unsigned at;
-	int verdict;
-	bool met; /* the writer got that far */
-	long nr;  /* of that call */
-};
-
-static int
-judge_fault(void *context, const struct test_call *call)
-{
-	struct fault *fault = context;
-
-	if (call->index != fault->at)
-		return TEST_PASS;
-	fault->met = true;
-	fault->nr = call->nr;
-	return fault->verdict > 0 && !test_syscalls_may_fail(call)
-	    ? TEST_PASS
-	    : fault->verdict;
-}
-
 /* A temporary file is root's alone until it is complete, and is gone after the
  * next write at the latest. */
 static void
@@ -300,21 +272,20 @@ static void
 disturb(int (*writer)(void *), int verdict, void (*prepare)(void),
     void (*check)(bool success))
 {
-	struct fault fault = {.verdict = verdict, .met = true};
+	struct test_fault fault = {.verdict = verdict};
 	int status;
 
-	while (fault.met) {
+	do {
 		prepare();
-		fault.met = false;
-		status = test_syscalls_run(writer, NULL, judge_fault, &fault);
-		if (verdict == TEST_KILL && fault.met) {
+		status = test_fault_run(&fault, test_fault_any, writer, NULL);
+		if (verdict == TEST_KILL && test_fault_met(&fault)) {
 			assert_true(WIFSIGNALED(status));
 			assert_int_equal(WTERMSIG(status), SIGKILL);
 			check_temp();
 		} else {
 			assert_true(WIFEXITED(status));
 			assert_in_range(WEXITSTATUS(status), 0, 1);
-			if (!fault.met || verdict == TEST_SHORT)
+			if (!test_fault_met(&fault) || verdict == TEST_SHORT)
 				assert_int_equal(WEXITSTATUS(status), 0);
 			/* Whoever can clean up, does. */
 			if (fault.nr != SYS_unlinkat)
@@ -323,8 +294,7 @@ disturb(int (*writer)(void *), int verdict, void (*prepare)(void),
 		}
 		check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 		check_next_write();
-		fault.at++;
-	}
+	} while (test_fault_next(&fault));
 	assert_true(fault.at > 20);
 }
 
@@ -567,7 +537,9 @@ test_s4_one_winner(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+	cmocka_unit_test_prestate_setup_teardown(                              \
+	    name, set_up, test_folder_tear_down, &folder)
 
 int
 main(void)

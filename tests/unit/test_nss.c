@@ -26,12 +26,11 @@
 #include "../../nss_module/nss_devauth.h"
 #include "account/compose.h"
 #include "account/writer.h"
+#include "child.h"
 #include "core/paths.h"
+#include "database.h"
 #include "folder.h"
 #include "paths_test.h"
-
-/* What errno is before a call that has to leave it alone. */
-#define SENTINEL 4711
 
 static struct test_folder folder;
 static struct da_diag diag;
@@ -152,23 +151,6 @@ tear_down_all(void **state)
 	return 0;
 }
 
-/* Runs a test in a child, where a failed assertion is the end. */
-static void
-in_child(void (*test)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-		test();
-		(void)syscall(SYS_exit_group, 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
 static enum nss_status
 getpwnam_status(const char *name)
 {
@@ -232,13 +214,13 @@ test_passwd_ladder(void **state)
 				enum nss_status status;
 
 				memset(arena, '#', sizeof(arena));
-				errno = SENTINEL;
+				errno = TEST_SENTINEL;
 				status = by_uid
 				    ? _nss_devauth_getpwuid_r(
 					  uid, &passwd, buffer, size, &error)
 				    : _nss_devauth_getpwnam_r("alice", &passwd,
 					  buffer, size, &error);
-				assert_int_equal(errno, SENTINEL);
+				assert_int_equal(errno, TEST_SENTINEL);
 				assert_int_equal(buffer[size], '#');
 				if (size < need) {
 					assert_int_equal(
@@ -298,13 +280,13 @@ test_group_ladder(void **state)
 				enum nss_status status;
 
 				memset(arena, '#', sizeof(arena));
-				errno = SENTINEL;
+				errno = TEST_SENTINEL;
 				status = by_gid
 				    ? _nss_devauth_getgrgid_r(
 					  5000, &group, buffer, size, &error)
 				    : _nss_devauth_getgrnam_r(
 					  "ops", &group, buffer, size, &error);
-				assert_int_equal(errno, SENTINEL);
+				assert_int_equal(errno, TEST_SENTINEL);
 				assert_int_equal(buffer[size], '#');
 				if (size < need) {
 					assert_int_equal(
@@ -349,14 +331,14 @@ test_nobody(void **state)
 	char buffer[512], *long_name = malloc(65537);
 	struct passwd passwd;
 	struct group group;
-	int error = SENTINEL;
+	int error = TEST_SENTINEL;
 
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(names); i++) {
-		errno = SENTINEL;
+		errno = TEST_SENTINEL;
 		assert_int_equal(
 		    getpwnam_status(names[i]), NSS_STATUS_NOTFOUND);
-		assert_int_equal(errno, SENTINEL);
+		assert_int_equal(errno, TEST_SENTINEL);
 		assert_int_equal(_nss_devauth_getgrnam_r(names[i], &group,
 				     buffer, sizeof(buffer), &error),
 		    NSS_STATUS_NOTFOUND);
@@ -377,7 +359,7 @@ test_nobody(void **state)
 				     buffer, size, &error),
 		    NSS_STATUS_NOTFOUND);
 	}
-	assert_int_equal(error, SENTINEL);
+	assert_int_equal(error, TEST_SENTINEL);
 	assert_non_null(long_name);
 	memset(long_name, 'a', 65536);
 	long_name[65536] = '\0';
@@ -398,11 +380,11 @@ test_initgroups(void **state)
 	add_groups();
 	assert_non_null(groups);
 	groups[0] = 1;
-	errno = SENTINEL;
+	errno = TEST_SENTINEL;
 	assert_int_equal(_nss_devauth_initgroups_dyn(
 			     "alice", 1, &start, &size, &groups, -1, &error),
 	    NSS_STATUS_SUCCESS);
-	assert_int_equal(errno, SENTINEL);
+	assert_int_equal(errno, TEST_SENTINEL);
 	/* Listed twice, given once; the room grew. */
 	assert_int_equal(start, 3);
 	assert_true(size >= 3);
@@ -455,7 +437,7 @@ test_enumeration_is_off(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		errno = SENTINEL;
+		errno = TEST_SENTINEL;
 		assert_int_equal(_nss_devauth_setpwent(0), NSS_STATUS_SUCCESS);
 		assert_int_equal(_nss_devauth_setgrent(0), NSS_STATUS_SUCCESS);
 		assert_int_equal(_nss_devauth_getpwent_r(
@@ -466,7 +448,7 @@ test_enumeration_is_off(void **state)
 		    NSS_STATUS_NOTFOUND);
 		assert_int_equal(_nss_devauth_endpwent(), NSS_STATUS_SUCCESS);
 		assert_int_equal(_nss_devauth_endgrent(), NSS_STATUS_SUCCESS);
-		assert_int_equal(errno, SENTINEL);
+		assert_int_equal(errno, TEST_SENTINEL);
 		set_policy(true, false);
 	}
 }
@@ -604,11 +586,11 @@ check_stranger(void)
 
 	be_login_program();
 	set_policy(true, false);
-	errno = SENTINEL;
+	errno = TEST_SENTINEL;
 	assert_int_equal(_nss_devauth_getpwnam_r("stranger", &passwd, buffer,
 			     sizeof(buffer), &error),
 	    NSS_STATUS_SUCCESS);
-	assert_int_equal(errno, SENTINEL);
+	assert_int_equal(errno, TEST_SENTINEL);
 	assert_string_equal(passwd.pw_name, "stranger");
 	assert_string_equal(passwd.pw_passwd, "*");
 	assert_string_equal(passwd.pw_dir, "/home/stranger");
@@ -684,8 +666,8 @@ static void
 test_stranger(void **state)
 {
 	(void)state;
-	in_child(check_stranger);
-	in_child(check_stranger_elsewhere);
+	test_in_child(check_stranger);
+	test_in_child(check_stranger_elsewhere);
 }
 
 /* --- the database comes, changes and goes --- */
@@ -695,20 +677,20 @@ check_absent(void)
 {
 	char buffer[256];
 	struct passwd passwd;
-	int error = SENTINEL;
+	int error = TEST_SENTINEL;
 
 	remove_file(DA_FORMAT_ACCOUNTS);
 	raise_generation();
 	assert_int_equal(getpwnam_status("alice"), NSS_STATUS_NOTFOUND);
 	remove_file("generation");
 	raise_generation();
-	errno = SENTINEL;
+	errno = TEST_SENTINEL;
 	test_paths_set("/nonexistent");
 	assert_int_equal(_nss_devauth_getpwnam_r(
 			     "alice", &passwd, buffer, sizeof(buffer), &error),
 	    NSS_STATUS_NOTFOUND);
-	assert_int_equal(errno, SENTINEL);
-	assert_int_equal(error, SENTINEL);
+	assert_int_equal(errno, TEST_SENTINEL);
+	assert_int_equal(error, TEST_SENTINEL);
 }
 
 static void
@@ -756,8 +738,8 @@ static void
 test_absent_and_unusable(void **state)
 {
 	(void)state;
-	in_child(check_unusable);
-	in_child(check_absent);
+	test_in_child(check_unusable);
+	test_in_child(check_absent);
 }
 
 static void
@@ -831,7 +813,7 @@ static void
 test_no_system_call(void **state)
 {
 	(void)state;
-	in_child(check_no_system_call);
+	test_in_child(check_no_system_call);
 }
 
 /* --- threads, forks, stacks --- */
@@ -860,20 +842,6 @@ read_until_stopped(void *argument)
 	}
 	(void)__atomic_add_fetch(&answers, count, __ATOMIC_RELAXED);
 	return NULL;
-}
-
-static size_t
-count_mappings(void)
-{
-	char line[512];
-	size_t count = 0;
-	FILE *maps = fopen("/proc/self/maps", "re");
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps) != NULL)
-		count += strstr(line, DA_FORMAT_ACCOUNTS) != NULL;
-	(void)fclose(maps);
-	return count;
 }
 
 static size_t
@@ -940,7 +908,7 @@ check_threads(void)
 	flip(9999);
 	assert_int_equal(getpwnam_status("flip"), NSS_STATUS_SUCCESS);
 	/* With the last reader gone only the current view is mapped. */
-	assert_int_equal(count_mappings(), 1);
+	assert_int_equal(test_database_mappings(), 1);
 	assert_int_equal(count_descriptors(), descriptors);
 }
 
@@ -948,7 +916,7 @@ static void
 test_threads(void **state)
 {
 	(void)state;
-	in_child(check_threads);
+	test_in_child(check_threads);
 }
 
 #define SMALL_STACK 8192
@@ -988,7 +956,7 @@ static void
 test_small_stack(void **state)
 {
 	(void)state;
-	in_child(check_small_stack);
+	test_in_child(check_small_stack);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)

@@ -29,11 +29,12 @@
 #include "../../nss_module/nss_devauth.h"
 #include "account/account.h"
 #include "account/writer.h"
+#include "child.h"
 #include "core/paths.h"
 #include "database.h"
+#include "fault.h"
 #include "folder.h"
 #include "paths_test.h"
-#include "syscalls.h"
 
 static struct test_folder folder;
 static struct da_diag diag;
@@ -76,23 +77,6 @@ tear_down_all(void **state)
 	(void)state;
 	test_folder_done(&folder);
 	return 0;
-}
-
-static void
-in_child(void (*test)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-		(void)alarm(60); /* a deadlock is a failure */
-		test();
-		(void)syscall(SYS_exit_group, 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
 }
 
 /* --- every call there is --- */
@@ -256,24 +240,12 @@ test_s11_erange_ladder(void **state)
 
 /* --- S12: system calls that fail --- */
 
-#define ALL_CALLS UINT32_MAX
-
-struct fault {
-	unsigned at;
-	int error;
-	bool met;
-};
-
 static int
-judge_fault(void *context, const struct test_call *call)
+refuse_all(void *context, const struct test_call *call)
 {
-	struct fault *fault = context;
+	const int *error = context;
 
-	if ((fault->at != ALL_CALLS && call->index != fault->at) ||
-	    !test_syscalls_may_fail(call))
-		return TEST_PASS;
-	fault->met = true;
-	return fault->error;
+	return test_syscalls_may_fail(call) ? *error : TEST_PASS;
 }
 
 /* Maps anew, then asks for everything; 0 when every answer was a fit one. The
@@ -312,27 +284,20 @@ test_s12_system_calls_fail(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(errors); i++) {
-		struct fault fault = {.error = errors[i], .met = true};
+		struct test_fault fault = {.verdict = errors[i]};
 
-		while (fault.met) {
+		do {
 			rewind_both();
 			test_database_raise(&da_paths);
-			fault.met = false;
-			assert_int_equal(test_syscalls_run(ask_cold, &may_fail,
-					     judge_fault, &fault),
+			assert_int_equal(test_fault_run(&fault, test_fault_any,
+					     ask_cold, &may_fail),
 			    0);
-			fault.at++;
-#ifdef __SANITIZE_ADDRESS__
-			/* Calls that are not judged are in between. */
-			fault.met = fault.met || fault.at < 60;
-#endif
-		}
+		} while (test_fault_next(&fault));
 		assert_true(fault.at > 20);
 		/* From the start: nothing can be mapped, nobody is there. */
-		fault.at = ALL_CALLS;
 		test_database_raise(&da_paths);
-		assert_int_equal(
-		    test_syscalls_run(ask_cold, &may_fail, judge_fault, &fault),
+		assert_int_equal(test_syscalls_run(ask_cold, &may_fail,
+				     refuse_all, &fault.verdict),
 		    0);
 	}
 }
@@ -348,7 +313,7 @@ ask_warm(void *argument)
 static void
 test_s12_warm_under_eperm(void **state)
 {
-	struct fault fault = {.at = ALL_CALLS, .error = EPERM};
+	int error = EPERM;
 	char buffer[512];
 	struct ask ask = {.buffer = buffer, .size = sizeof(buffer)};
 
@@ -356,7 +321,7 @@ test_s12_warm_under_eperm(void **state)
 	for (unsigned call = 0; call < CALLS; call++)
 		assert_int_equal(ask_call(call, &ask), NSS_STATUS_SUCCESS);
 	assert_int_equal(
-	    test_syscalls_run(ask_warm, NULL, judge_fault, &fault), 0);
+	    test_syscalls_run(ask_warm, NULL, refuse_all, &error), 0);
 	rewind_both();
 }
 
@@ -507,15 +472,15 @@ test_s5_user_namespace(void **state)
 	(void)state;
 	if (!makes_user_namespaces())
 		skip();
-	in_child(check_user_namespace);
+	test_in_child(check_user_namespace);
 }
 
 static void
 test_s12_chroot(void **state)
 {
 	(void)state;
-	in_child(check_chroot);
-	in_child(check_cold_chroot);
+	test_in_child(check_chroot);
+	test_in_child(check_cold_chroot);
 }
 
 /* --- S12: signals, forks, threads, stacks --- */
@@ -585,7 +550,7 @@ static void
 test_s12_signal_handler(void **state)
 {
 	(void)state;
-	in_child(check_signals);
+	test_in_child(check_signals);
 }
 
 static bool stop;
@@ -653,7 +618,7 @@ static void
 test_s12_fork_with_lock_held(void **state)
 {
 	(void)state;
-	in_child(check_forks);
+	test_in_child(check_forks);
 }
 
 #define SMALL_STACK 8192
@@ -700,7 +665,7 @@ static void
 test_s12_small_stack(void **state)
 {
 	(void)state;
-	in_child(check_small_stack);
+	test_in_child(check_small_stack);
 }
 
 /* --- S11: walks --- */

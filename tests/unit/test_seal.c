@@ -16,12 +16,12 @@
 
 #include "core/secret.h"
 #include "core/text.h"
+#include "fault.h"
 #include "folder.h"
 #include "host.h"
 #include "store/host_key.h"
 #include "store/record.h"
 #include "store/seal.h"
-#include "syscalls.h"
 
 #define PURPOSE "test purpose"
 #define BINDING "boot=1\nsession=42\n"
@@ -697,36 +697,6 @@ test_bad_headers(void **state)
 
 /* --- F9 --- */
 
-struct fault {
-	unsigned at; /* of the calls that change something */
-	unsigned seen;
-	int verdict;
-};
-
-static int
-judge(void *context, const struct test_call *call)
-{
-	struct fault *fault = context;
-
-	switch (call->nr) {
-	case SYS_write:
-	case SYS_fsync:
-	case SYS_fchmod:
-	case SYS_renameat:
-	case SYS_renameat2:
-	case SYS_unlinkat:
-	case SYS_mkdir:
-		break;
-	case SYS_openat:
-		if ((call->args[2] & O_CREAT) != 0)
-			break;
-		return TEST_PASS;
-	default:
-		return TEST_PASS;
-	}
-	return fault->seen++ == fault->at ? fault->verdict : TEST_PASS;
-}
-
 static int
 load_child(void *argument)
 {
@@ -748,12 +718,11 @@ static void
 disturb(int (*child)(void *), int verdict, bool first_use)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf before;
-	struct fault fault = {.verdict = verdict};
-	bool met = true;
+	struct test_fault fault = {.verdict = verdict};
 
 	da_buf_init(&before, 10000);
 	test_host_read(folder.paths.keys_dir, "host.secret", &before);
-	for (; met; fault.at++) {
+	do {
 		struct da_host_keys now;
 
 		if (first_use)
@@ -761,9 +730,7 @@ disturb(int (*child)(void *), int verdict, bool first_use)
 		else
 			test_host_write(folder.paths.keys_dir, "host.secret",
 			    before.bytes, before.len);
-		fault.seen = 0;
-		(void)test_syscalls_run(child, NULL, judge, &fault);
-		met = fault.seen > fault.at;
+		(void)test_fault_run(&fault, test_fault_change, child, NULL);
 		assert_int_equal(load_again(&now), DA_OK);
 		/* The old or the new state, and always the old secret. */
 		if (!first_use) {
@@ -774,7 +741,7 @@ disturb(int (*child)(void *), int verdict, bool first_use)
 			assert_int_equal(now.count, 1);
 		}
 		da_host_keys_done(&now);
-	}
+	} while (test_fault_next(&fault));
 	assert_true(fault.at > 5);
 	test_host_write(
 	    folder.paths.keys_dir, "host.secret", before.bytes, before.len);

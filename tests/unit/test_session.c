@@ -19,10 +19,10 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/secret.h"
+#include "fault.h"
 #include "folder.h"
 #include "host.h"
 #include "store/session.h"
-#include "syscalls.h"
 
 #define UID 2000000001u
 #define OWNER 500
@@ -1418,37 +1418,6 @@ end_child(void *argument)
 									   : 1;
 }
 
-struct fault {
-	unsigned at; /* of the calls that change something */
-	unsigned seen;
-	int verdict;
-};
-
-static int
-judge(void *context, const struct test_call *call)
-{
-	struct fault *fault = context;
-
-	switch (call->nr) {
-	case SYS_write:
-	case SYS_pwrite64:
-	case SYS_fsync:
-	case SYS_fchmod:
-	case SYS_renameat:
-	case SYS_renameat2:
-	case SYS_unlinkat:
-	case SYS_utimensat:
-		break;
-	case SYS_openat:
-		if ((call->args[2] & O_CREAT) != 0)
-			break;
-		return TEST_PASS;
-	default:
-		return TEST_PASS;
-	}
-	return fault->seen++ == fault->at ? fault->verdict : TEST_PASS;
-}
-
 /* What may be there after any of them. */
 static void
 check_state(int (*child)(void *), bool success)
@@ -1496,20 +1465,17 @@ check_state(int (*child)(void *), bool success)
 static void
 disturb(int (*child)(void *), int verdict)
 {
-	struct fault fault = {.verdict = verdict};
-	bool met = true;
+	struct test_fault fault = {.verdict = verdict};
 
-	for (; met; fault.at++) {
+	do {
 		int status;
 
 		memcpy(disturbed_id, make(UID), sizeof(disturbed_id));
-		fault.seen = 0;
-		status = test_syscalls_run(child, NULL, judge, &fault);
-		met = fault.seen > fault.at;
-		if (!met || verdict == TEST_SHORT)
+		status = test_fault_run(&fault, test_fault_change, child, NULL);
+		if (!test_fault_met(&fault) || verdict == TEST_SHORT)
 			assert_int_equal(status, 0);
 		check_state(child, status == 0);
-	}
+	} while (test_fault_next(&fault));
 	assert_true(fault.at > (child == end_child ? 3u : 7u));
 }
 
@@ -1540,27 +1506,25 @@ test_f9_failing(void **state)
 static void
 test_f9_create_leaves_nothing(void **state)
 {
-	struct fault fault = {.verdict = ENOSPC};
-	bool met = true;
+	struct test_fault fault = {.verdict = ENOSPC};
 
 	(void)state;
 	(void)make(UID);
-	for (; met; fault.at++) {
+	do {
 		unsigned tokens = test_host_count(folder.paths.tokens_dir, "");
 		unsigned standings =
 		    test_host_count(folder.paths.sessions_dir, "");
 		int status;
 
-		fault.seen = 0;
-		status = test_syscalls_run(create_child, NULL, judge, &fault);
-		met = fault.seen > fault.at;
+		status = test_fault_run(
+		    &fault, test_fault_change, create_child, NULL);
 		tokens += status == 0;
 		standings += status == 0;
 		assert_int_equal(
 		    test_host_count(folder.paths.tokens_dir, ""), tokens);
 		assert_int_equal(
 		    test_host_count(folder.paths.sessions_dir, ""), standings);
-	}
+	} while (test_fault_next(&fault));
 }
 
 /* --- somebody logs out at any moment of a refresh --- */
@@ -1588,7 +1552,7 @@ ending_update_child(void *argument)
 static int
 judge_ending(void *context, const struct test_call *call)
 {
-	struct fault *fault = context;
+	struct test_fault *fault = context;
 
 	fault->seen = call->index + 1;
 	if (call->index == fault->at)
@@ -1632,7 +1596,7 @@ take_ended(const char *refresh)
 static void
 test_end_at_any_moment(void **state)
 {
-	struct fault fault = {.at = 0};
+	struct test_fault fault = {0};
 	bool refreshed = false, late = false;
 
 	(void)state;
@@ -1684,33 +1648,21 @@ load_child(void *argument)
 	    : 3;
 }
 
-static int
-judge_any(void *context, const struct test_call *call)
-{
-	struct fault *fault = context;
-
-	fault->seen = call->index + 1;
-	return call->index == fault->at && test_syscalls_may_fail(call)
-	    ? fault->verdict
-	    : TEST_PASS;
-}
-
 static void
 test_x5_load(void **state)
 {
-	struct fault fault = {.verdict = EIO};
-	bool met = true;
+	struct test_fault fault = {.verdict = EIO};
 
 	(void)state;
 	memcpy(disturbed_id, make(UID), sizeof(disturbed_id));
-	for (; met; fault.at++) {
+	do {
 		int status =
-		    test_syscalls_run(load_child, NULL, judge_any, &fault);
+		    test_fault_run(&fault, test_fault_any, load_child, NULL);
 
-		met = fault.seen > fault.at;
 		assert_true(WIFEXITED(status));
-		assert_in_range(WEXITSTATUS(status), 0, met ? 1 : 0);
-	}
+		assert_in_range(
+		    WEXITSTATUS(status), 0, test_fault_met(&fault) ? 1 : 0);
+	} while (test_fault_next(&fault));
 	assert_true(fault.at > 30);
 }
 

@@ -26,23 +26,6 @@
 static struct test_folder folder;
 static struct da_diag diag;
 
-static int
-set_up(void **state)
-{
-	(void)state;
-	test_folder_init(&folder);
-	diag = (struct da_diag){0};
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	test_folder_done(&folder);
-	return 0;
-}
-
 /* RFC 4648 10, and the two characters that differ. */
 static void
 test_base64url(void **state)
@@ -611,11 +594,9 @@ main(void)
 	    cmocka_unit_test(test_base64url),
 	    cmocka_unit_test(test_thumbprint),
 	    cmocka_unit_test(test_keys_refused),
-	    cmocka_unit_test_setup_teardown(
-		test_key_is_made_once, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(
-		test_key_is_not_replaced, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_key_race, set_up, tear_down),
+	    TEST_IN_FOLDER(test_key_is_made_once, folder),
+	    TEST_IN_FOLDER(test_key_is_not_replaced, folder),
+	    TEST_IN_FOLDER(test_key_race, folder),
 	    cmocka_unit_test(test_proofs),
 	    cmocka_unit_test(test_assertions),
 	    cmocka_unit_test(test_not_signed),

@@ -208,20 +208,6 @@ count_descriptors(void)
 	return count;
 }
 
-static size_t
-count_mappings(void)
-{
-	char line[512];
-	size_t count = 0;
-	FILE *maps = fopen("/proc/self/maps", "re");
-
-	require(maps != NULL, "no /proc/self/maps");
-	while (fgets(line, sizeof(line), maps) != NULL)
-		count += strstr(line, DA_FORMAT_ACCOUNTS) != NULL;
-	(void)fclose(maps);
-	return count;
-}
-
 static unsigned long
 anonymous_kb(void)
 {
@@ -265,7 +251,7 @@ wait_until(int64_t deadline_mono_ms)
 {
 	while (da_clock_mono_ms() < deadline_mono_ms) {
 		check_fork();
-		require(count_mappings() <= SLOTS + threads + WALKS,
+		require(test_database_mappings() <= SLOTS + threads + WALKS,
 		    "mappings pile up");
 		(void)usleep(50000);
 	}
@@ -290,7 +276,7 @@ run_reader(void)
 	for (unsigned i = 0; i < threads; i++)
 		require(pthread_join(ids[i], NULL) == 0, "cannot join");
 	check_person("one", 0);
-	require(count_mappings() == 1, "mappings are left");
+	require(test_database_mappings() == 1, "mappings are left");
 	require(count_descriptors() == descriptors, "descriptors are left");
 	require(answers > 0, "nothing was read");
 }

@@ -20,23 +20,6 @@
 static struct test_folder folder;
 static struct da_diag diag;
 
-static int
-set_up(void **state)
-{
-	(void)state;
-	test_folder_init(&folder);
-	diag = (struct da_diag){0};
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	test_folder_done(&folder);
-	return 0;
-}
-
 static const char *
 in_folder(const char *name)
 {
@@ -805,7 +788,7 @@ test_cache(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) TEST_IN_FOLDER(f, folder)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_file_refuses),
 	    TEST(test_file_refuses_parents),

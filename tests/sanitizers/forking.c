@@ -4,27 +4,24 @@
  * would wait for locks of its own that other threads held, and would take the
  * child's descriptors for theirs.
  */
-#include <dlfcn.h>
-#include <stdarg.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "real.h"
+
 long
 syscall(long number, ...)
 {
-	long (*real)(long, ...) =
-	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-	long a[6];
 	va_list list;
+	long result;
 
 	if (number == SYS_clone)
 		return fork();
 	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
+	result = real_syscall(number, list);
 	va_end(list);
-	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return result;
 }
 
 pid_t

@@ -3,11 +3,11 @@
  * calls that the worker gives away: takes its confinement back. Everything
  * else of the worker stays.
  */
-#include <dlfcn.h>
-#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#include "real.h"
 
 int
 setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
@@ -45,16 +45,13 @@ seccomp_load(void *filter)
 long
 syscall(long number, ...)
 {
-	long (*real)(long, ...) =
-	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-	long a[6];
 	va_list list;
+	long result;
 
 	if (number == SYS_landlock_restrict_self)
 		return 0;
 	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
+	result = real_syscall(number, list);
 	va_end(list);
-	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return result;
 }

@@ -816,108 +816,7 @@ test_no_system_call(void **state)
 	test_in_child(check_no_system_call);
 }
 
-/* --- threads, forks, stacks --- */
-
-static bool stop;
-static unsigned long answers;
-
-/* A person's gecos and home are changed together; no answer may have one of
- * each. */
-static void *
-read_until_stopped(void *argument)
-{
-	char buffer[512];
-	struct passwd passwd;
-	int error;
-	unsigned long count = 0;
-
-	(void)argument;
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		if (_nss_devauth_getpwnam_r("flip", &passwd, buffer,
-			sizeof(buffer), &error) != NSS_STATUS_SUCCESS ||
-		    strcmp(passwd.pw_gecos, passwd.pw_dir) != 0 ||
-		    getpwnam_status("alice") != NSS_STATUS_SUCCESS)
-			abort();
-		count++;
-	}
-	(void)__atomic_add_fetch(&answers, count, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-static size_t
-count_descriptors(void)
-{
-	size_t count = 0;
-	DIR *dir = opendir("/proc/self/fd");
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	(void)closedir(dir);
-	return count;
-}
-
-static void
-flip(int i)
-{
-	char text[32];
-
-	(void)snprintf(text, sizeof(text), "/flip/%d", i);
-	add("flip", text, text);
-}
-
-static void
-check_threads(void)
-{
-	pthread_t threads[16];
-	size_t descriptors = count_descriptors();
-	int status;
-
-	flip(0);
-	for (size_t i = 0; i < DA_ARRAY_LEN(threads); i++)
-		assert_int_equal(
-		    pthread_create(&threads[i], NULL, read_until_stopped, NULL),
-		    0);
-	for (int i = 1; i < 300; i++) {
-		flip(i);
-		if (i % 30 == 0) {
-			/* In the child the other threads are gone, at
-			 * whatever point they were. */
-			pid_t pid = fork();
-
-			assert_true(pid >= 0);
-			if (pid == 0) {
-				/* Without malloc(): AddressSanitizer's may have
-				 * been locked by a thread that is gone. */
-				for (int j = 0; j < 20; j++) {
-					raise_generation();
-					if (getpwnam_status("flip") !=
-					    NSS_STATUS_SUCCESS)
-						_exit(1);
-				}
-				_exit(0);
-			}
-			assert_int_equal(waitpid(pid, &status, 0), pid);
-			assert_int_equal(status, 0);
-		}
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < DA_ARRAY_LEN(threads); i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	assert_true(answers > 0);
-	flip(9999);
-	assert_int_equal(getpwnam_status("flip"), NSS_STATUS_SUCCESS);
-	/* With the last reader gone only the current view is mapped. */
-	assert_int_equal(test_database_mappings(), 1);
-	assert_int_equal(count_descriptors(), descriptors);
-}
-
-static void
-test_threads(void **state)
-{
-	(void)state;
-	test_in_child(check_threads);
-}
+/* --- stacks --- */
 
 #define SMALL_STACK 8192
 
@@ -977,7 +876,6 @@ main(void)
 	    TEST(test_enumeration_shared),
 	    TEST(test_changes_are_seen),
 	    TEST(test_no_system_call),
-	    TEST(test_threads),
 	    TEST(test_small_stack),
 	    /* Last: it takes the database away. */
 	    TEST(test_absent_and_unusable),

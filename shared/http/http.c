@@ -319,6 +319,18 @@ is_literal(const char *host)
 	    inet_pton(AF_INET6, host, &unused) == 1;
 }
 
+/* Where it was tried is for the log: the person is told the provider's name. */
+static void
+explain(const struct exchange *exchange, const char *url, const char *text,
+    const char *hint, struct da_diag *ret)
+{
+	da_diag_set(ret, "%s", text);
+	da_diag_hint(ret,
+	    strchr(exchange->host, ':') == NULL ? "%s:%u%s%s" : "[%s]:%u%s%s",
+	    exchange->host, da_text_uri_port(url), hint[0] != '\0' ? "; " : "",
+	    hint);
+}
+
 /* "host:port:addresses": curl then never resolves anything itself. A literal
  * address it reads on its own. */
 static enum da_err
@@ -330,10 +342,9 @@ make_resolve(struct exchange *exchange, const char *url, struct da_diag *reason)
 
 	da_buf_init(&entry, DA_HOST_MAX + DA_ADDRESS_LIST_MAX + 16);
 	if (host == NULL || host->addresses[0] == '\0') {
-		da_diag_set(reason, "%s",
-		    host != NULL ? host->reason.text : "name not found");
-		da_diag_hint(
-		    reason, "%s", host != NULL ? host->reason.hint : "");
+		explain(exchange, url,
+		    host != NULL ? host->reason.text : "name not found",
+		    host != NULL ? host->reason.hint : "", reason);
 		return DA_E_UNREACHABLE;
 	}
 	if (is_literal(host->name))
@@ -386,7 +397,8 @@ transfer(struct exchange *exchange, CURLcode *ret_code)
 }
 
 static enum da_err
-judge(struct exchange *exchange, CURLcode code, struct da_diag *reason)
+judge(struct exchange *exchange, CURLcode code, const char *url,
+    struct da_diag *reason)
 {
 	CURL *easy = exchange->http->easy;
 	struct da_http_trouble *trouble = &exchange->trouble;
@@ -404,8 +416,7 @@ judge(struct exchange *exchange, CURLcode code, struct da_diag *reason)
 	    &trouble->verify); /* these two only make the text better */
 	(void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &trouble->os_errno);
 	err = da_http_explain(trouble, &text, &exchange->answer->may_pass);
-	da_diag_set(reason, "%s", text);
-	da_diag_hint(reason, "%s", da_http_hint(trouble));
+	explain(exchange, url, text, da_http_hint(trouble), reason);
 	return err;
 }
 
@@ -421,7 +432,8 @@ perform(struct exchange *exchange, const struct da_http_request *request,
 	if (timeout_ms > exchange->http->timeout_ms)
 		timeout_ms = exchange->http->timeout_ms;
 	if (timeout_ms <= 0) {
-		da_diag_set(reason, "no answer in time");
+		explain(
+		    exchange, request->url, "no answer in time", "", reason);
 		return DA_E_UNREACHABLE;
 	}
 	curl_easy_reset(easy);
@@ -434,7 +446,7 @@ perform(struct exchange *exchange, const struct da_http_request *request,
 		return DA_E_BUG;
 	err = transfer(exchange, &code);
 	if (err == DA_OK)
-		err = judge(exchange, code, reason);
+		err = judge(exchange, code, request->url, reason);
 	/* Not a pointer of ours may stay behind in the handle. */
 	curl_easy_reset(easy);
 	return err;

@@ -308,22 +308,29 @@ def test_unreachable_and_unwilling(host, idp, driver, settings, code, says):
 
 
 @pytest.mark.parametrize("settings, detail", [
-    ({"ca_file": None}, "certificate not trusted (see ca_file)"),
+    ({"issuer": "https://localhost:1"}, "connection refused (localhost:1)"),
+    ({"issuer": "https://[::1]:1"}, "connection refused ([::1]:1)"),
+    ({"issuer": "https://no-such-host.invalid"},
+     "name not found (no-such-host.invalid:443)"),
+    ({"ca_file": None},
+     "certificate not trusted (localhost:{port}; see ca_file)"),
     ({"allow_loopback": "no"}, "the name leads to an address that is not "
-     "allowed (see allow_loopback)"),
+     "allowed (localhost:{port}; see allow_loopback)"),
     ({"issuer": "{issuer}/"}, "its metadata is that of another issuer "
      "(it is '{issuer}', configured '{issuer}/')"),
 ])
 def test_hints_are_for_the_administrator(host, idp, driver, settings, detail):
-    """Which key to look at stands in the log, not on the person's screen."""
+    """Where it was tried, and which key to look at, stands in the log, not on
+    the person's screen."""
     host.configure(idp, **{
         key: value and value.format(issuer=idp.issuer)
         for key, value in settings.items()})
     each = driver("alice", "auth")
     shown = each.until(r"error (.*?)\r").group(1)
-    detail = detail.format(issuer=idp.issuer)
+    detail = detail.format(issuer=idp.issuer,
+                           port=idp.issuer.rpartition(":")[2])
     assert f"({detail.partition(' (')[0]})" in shown
-    assert "see " not in shown and "https://" not in shown
+    assert not re.search(r"see |https://|[a-z\]]:\d", shown)
     each.result("auth")
     assert host.audit()[0]["detail"] == detail
 

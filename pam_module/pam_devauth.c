@@ -12,7 +12,8 @@
  * Return codes: err.def has them all. By entry point:
  *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
  *                 SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT instead of
- *                 AUTH_ERR, MAXTRIES and AUTHINFO_UNAVAIL
+ *                 AUTH_ERR, MAXTRIES and AUTHINFO_UNAVAIL; under sshd MAXTRIES
+ *                 instead of AUTHINFO_UNAVAIL and SYSTEM_ERR
  *   setcred       SUCCESS IGNORE USER_UNKNOWN SYSTEM_ERR BUF_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
@@ -488,10 +489,18 @@ is_ours(pam_handle_t *pamh, int argc, const char **argv, enum da_err unknown,
 }
 
 /* sudo takes these codes for a mistyped password and asks passwd_tries times:
- * it would show three codes for one refusal. Any other code is final there. */
+ * it would show three codes for one refusal. Any other code is final there.
+ * sshd asks again after any code but one: the person would read three times
+ * that the provider cannot be reached. That one ends keyboard-interactive and
+ * passwords for the connection; the attempt counts as any other. (Other
+ * refusals stay: its password method must leave the way to ours open.) */
 static int
-make_final_for_sudo(pam_handle_t *pamh, int code)
+make_final(pam_handle_t *pamh, int code)
 {
+	if (is_remote(pamh))
+		return code == PAM_AUTHINFO_UNAVAIL || code == PAM_SYSTEM_ERR
+		    ? PAM_MAXTRIES
+		    : code;
 	if (!da_text_skip_prefix(
 		get_text_item(pamh, PAM_SERVICE), "sudo", NULL))
 		return code;
@@ -505,8 +514,8 @@ DA_EXPORT int
 pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	int saved = errno;
-	int code = make_final_for_sudo(
-	    pamh, to_pam(authenticate(pamh, flags, argc, argv)));
+	int code =
+	    make_final(pamh, to_pam(authenticate(pamh, flags, argc, argv)));
 
 	errno = saved;
 	return code;

@@ -158,34 +158,65 @@ def test_batch_mode(host, idp, transfer, arguments):
 # How often
 
 def test_max_auth_tries(host, idp, login):
-    """A provider that is down: as often as sshd allows, each time a reason."""
-    host.configure(idp, issuer="https://localhost:1")
+    """A login that cannot succeed: as often as sshd allows."""
+    host.configure(idp, devauth={"remote": "deny"})
     host.start_sshd(MaxAuthTries=2)
     client = login("alice")
     text = client.rest()
-    assert text.count("Cannot reach localhost (connection refused).") == 2
+    assert text.count("Sign-in is not possible here for this name.") == 2
     assert "Too many authentication failures" in text
     assert client.status == 255
-    assert decisions(host, 2) == [("auth", "refused", "unreachable")] * 2
+    assert decisions(host, 2) == [("auth", "refused", "remote-policy")] * 2
     nothing_left(host)
     nothing_written(host)
 
 
+@pytest.mark.parametrize("trouble, says, reason", [
+    ("down", "Cannot reach localhost (connection refused).", "unreachable"),
+    ("nonsense", "localhost sent an answer that cannot be used", "bad-answer"),
+    ("configuration", "Sign-in does not work on this host now.",
+     "bad-configuration"),
+])
+def test_trouble_is_told_once(host, idp, login, trouble, says, reason):
+    """Asking again would help nobody: ssh asks three times otherwise. It is an
+    attempt as any other, and no way in is left."""
+    if trouble == "down":
+        host.configure(idp, issuer="https://localhost:1")
+    elif trouble == "nonsense":
+        idp.control.quirks(endpoint={"device_authorization": {"body": "no"}})
+    else:
+        host.write("/etc/devauth/devauth.conf", "nonsense\n")
+    client = login("alice")
+    text = client.rest()
+    assert text.count(says) == 1
+    assert PROMPT not in text and "assword" not in text
+    assert "Permission denied (publickey)." in text and client.status == 255
+    assert decisions(host, 1) == [("auth", "refused", reason)]
+    assert host.log().count("Failed keyboard-interactive/pam for alice") == 1
+    nothing_left(host)
+    nothing_written(host)
+
+
+def test_trouble_counts_as_an_attempt(host, idp, login):
+    host.configure(idp, issuer="https://localhost:1")
+    host.start_sshd(MaxAuthTries=1)
+    text = login("alice").rest()
+    assert text.count("Cannot reach localhost (connection refused).") == 1
+    assert "Too many authentication failures" in text
+
+
 def test_codes_of_one_connection(host, idp, login):
-    """X3: an insistent client gets no more codes than MaxAuthTries."""
-    host.start_sshd(MaxAuthTries=3)
+    """X3: an insistent client gets one code; a failure of ours is final."""
     client = login("alice", options=("-o", "NumberOfPasswordPrompts=10"))
-    seen = []
-    while client.child.expect_exact([PROMPT, pexpect.EOF]) == 0:
-        client.screen = client.child.before
-        seen.append(client.code)
-        for pid in host.processes("devauth-worker"):
-            host.run("kill", "-KILL", str(pid), check=True)
-        client.press_enter()
-    assert "Too many authentication failures" in client.child.before
-    assert len(set(seen)) == len(seen) == 3
-    assert codes(idp) == 3
-    assert decisions(host, 3) == [("auth", "refused", "worker-failed")] * 3
+    client.expect_code()
+    for pid in host.processes("devauth-worker"):
+        host.run("kill", "-KILL", str(pid), check=True)
+    client.press_enter()
+    text = client.rest()
+    assert text.count("Sign-in does not work on this host now.") == 1
+    assert PROMPT not in text and client.status == 255
+    assert codes(idp) == 1
+    assert decisions(host, 1) == [("auth", "refused", "worker-failed")]
     nothing_left(host)
 
 

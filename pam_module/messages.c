@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "core/text.h"
 #include "core/wire.h"
 
 /* All refusals ahead of a code share one text: it must not tell a stranger
@@ -15,6 +16,44 @@
 	"Sign in with the code once: ssh -o PreferredAuthentications="         \
 	"publickey,keyboard-interactive. If no code is shown, ask your "       \
 	"administrator."
+
+/* Under sudo people are logged in already, and ask for one command. False where
+ * the words are those of a login. */
+static bool
+format_for_sudo(const struct da_wire_request *request,
+    const struct da_wire_result *result, const char *who, enum da_err err,
+    char *out, size_t size)
+{
+	switch (err) {
+	case DA_E_UNKNOWN_USER:
+	case DA_E_REMOTE_POLICY:
+	case DA_E_LIMITED:
+	case DA_E_LOCKED:
+		(void)snprintf(out, size,
+		    "sudo refused %s. Ask your administrator.", request->user);
+		return true;
+	case DA_E_WRONG_PERSON:
+		(void)snprintf(out, size,
+		    "sudo refused %.200s: it asks for %s. Sign in at the "
+		    "provider as the right person and try again.",
+		    who, request->user);
+		return true;
+	case DA_E_NOT_ALLOWED:
+		(void)snprintf(out, size,
+		    "sudo refused %.150s. Ask your administrator "
+		    "(rule: %.60s).",
+		    who, result->rule);
+		return true;
+	case DA_E_ACCT_DENIED:
+		(void)snprintf(out, size,
+		    "sudo refused %s: not allowed here any more. "
+		    "Ask your administrator.",
+		    request->user);
+		return true;
+	default:
+		return false;
+	}
+}
 
 void
 da_messages_format(const struct da_wire_request *request,
@@ -33,6 +72,9 @@ da_messages_format(const struct da_wire_request *request,
 	const char *again = is_remote ? "Connect again" : "Try again";
 
 	out[0] = '\0';
+	if (da_text_skip_prefix(request->service, "sudo", NULL) &&
+	    format_for_sudo(request, result, who, err, out, size))
+		return;
 	switch (err) {
 	case DA_OK:
 	case DA_E_IGNORE:

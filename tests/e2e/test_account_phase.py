@@ -12,6 +12,7 @@ from test_ssh import key_for, sign_in
 
 BROKER = "/usr/libexec/devauth/devauth-broker"
 BROKEN = "Sign-in does not work on this host now. Local accounts still work."
+NO_MORE_SUDO = "sudo refused alice: not allowed here any more."
 NO_MORE = "alice may not log in here any more. Ask your administrator."
 TOO_LONG_AGO = "Your last sign-in here is too long ago. Sign in with the code"
 SUCCESS, PERM_DENIED, AUTHINFO_UNAVAIL, IGNORE = 0, 6, 9, 25
@@ -71,8 +72,10 @@ STATES = {
 }
 
 
-def refused(host, text, state):
+def refused(host, text, state, service="sshd"):
     says, reason, detail = STATES[state]
+    if service == "sudo" and says == NO_MORE:
+        says = NO_MORE_SUDO
     assert says in text, text
     line = host.audit()[-1]
     assert (line["event"], line["result"], line["reason"]) == (
@@ -160,7 +163,7 @@ def test_P5_sudo_and_cron(host, idp, alice):
         state(host, idp)
         done = sudo()
         assert done.returncode == 1 and done.stdout == ""
-        refused(host, done.stderr, state)
+        refused(host, done.stderr, state, "sudo")
         seen = len([line for line in host.audit()
                     if line["service"] == "cron"])
         assert jobs() == ["root"]

@@ -228,7 +228,7 @@ def test_sudo_is_for_the_invoking_person(host, idp, alice):
 @pytest.mark.parametrize("how, says, reason", [
     ("deny", "The sign-in was denied.", "denied"),
     ("expire", "Not approved in time.", "expired"),
-    ("bob", "bob@example.com may not log in as alice.", "wrong-person"),
+    ("bob", "sudo refused bob@example.com: it asks for alice.", "wrong-person"),
 ])
 def test_sudo_refused(host, idp, alice, how, says, reason):
     """One refusal, one text: sudo must not ask for a second code (D7)."""
@@ -415,8 +415,8 @@ def test_sudo_cached_timestamp(host, idp, alice):
     assert "root\r\n" in text and status == 0
     host.configure(idp, allowed_groups="somebody-else")
     text, status = alice.run("sudo id -un")
-    assert ("alice may not log in here any more. Ask your administrator."
-            in text)
+    assert ("sudo refused alice: not allowed here any more. "
+            "Ask your administrator." in text)
     assert "root\r\n" not in text and status == 1
     assert idp.control.requests() == []
     assert decisions(host, "sudo", 4) == [
@@ -433,7 +433,7 @@ def test_sudo_nopasswd(host, idp, alice, options, service):
     assert "root\r\n" in text and status == 0
     host.configure(idp, allowed_groups="somebody-else")
     text, status = alice.run(f"sudo {options} id -un")
-    assert "alice may not log in here any more." in text
+    assert "sudo refused alice: not allowed here any more." in text
     assert "root\r\n" not in text and status == 1
     assert idp.control.requests() == []
     assert decisions(host, service, 2) == [ACCOUNT_ALLOWED, ACCOUNT_DENIED]
@@ -500,7 +500,8 @@ def test_for_somebody_else_is_remote(host, idp, alice, shell, targetpw, remote,
     host.configure(idp, devauth={"remote": remote})
     text, status = shell("bob").run(command)
     assert status == 1 and "Open " not in text
-    assert "Sign-in is not possible here for this name." in text
+    assert ("sudo refused alice." if command.startswith("sudo") else
+            "Sign-in is not possible here for this name.") in text
     assert idp.control.requests() == []
     line = host.audit()[-1]
     assert (line["user"], line["reason"], line["caller"]) == (

@@ -226,6 +226,24 @@ def test_project_speaks_of_itself():
     assert not wrong
 
 
+def test_every_reason_is_explained():
+    """What the audit log may say stands in the README, and nothing else: what
+    it means, what to do."""
+    with open(f"{ROOT}/shared/core/err.def", encoding="utf-8") as file:
+        words = re.findall(r'^DA_ERR\(.*"([a-z-]+)"\)$', file.read(), re.M)
+    with open(f"{ROOT}/README.md", encoding="utf-8") as file:
+        table, = re.findall(
+            r"^\| `reason` \|.*\n\|[-|]+\n((?:\|.*\n)+)", file.read(), re.M)
+    explained = []
+    for row in table.splitlines():
+        reasons, meaning, cure = re.fullmatch(
+            r"\| (.+) \| (.+) \| (.+) \|", row).groups()
+        assert meaning.strip() and cure.strip(), row
+        explained += re.findall(r"`([a-z-]+)`", reasons)
+    # The first is no refusal, the second leaves no line.
+    assert sorted(explained) == sorted(set(words) - {"ok", "not-ours"})
+
+
 def test_system_user_is_well_formed():
     """systemd-sysusers ignores a line whose GECOS holds a colon."""
     lines = [line for line in read("conf/sysusers.d/devauth.conf").splitlines()

@@ -1152,11 +1152,10 @@ test_assurance(void **state)
 		da_assurance_take(claims, &identity);
 		assert_string_equal(identity.acr, rows[i].acr_said);
 		assert_string_equal(identity.amr, rows[i].amr_said);
-		assert_int_equal(
-		    da_assurance_check(&wanted,
-			&(struct da_assurance){identity.acr, identity.amr,
-			    identity.auth_time_s},
-			&reason),
+		assert_int_equal(da_assurance_check(&wanted,
+				     &(struct da_assurance){identity.acr,
+					 identity.amr, identity.auth_time_s},
+				     &reason),
 		    rows[i].err);
 		da_json_free(claims);
 		da_buf_done(&body);

@@ -211,8 +211,7 @@ test_create_and_load(void **state)
 	assert_int_equal(session.verified_mono_ms, expected.verified_mono_ms);
 	assert_int_equal(
 	    session.access_expires_at_s, expected.access_expires_at_s);
-	assert_int_equal(
-	    session.signed_in_mono_ms, expected.signed_in_mono_ms);
+	assert_int_equal(session.signed_in_mono_ms, expected.signed_in_mono_ms);
 	assert_string_equal(session.token_type, expected.token_type);
 	assert_string_equal(session.dpop_jkt, expected.dpop_jkt);
 	da_session_done(&expected);
@@ -720,8 +719,7 @@ test_every_field_counts(void **state)
 	    "issuer", "subject", "service", "source", "tty", "acr", "amr",
 	    "audit", "owner_pid", "owner_start", "uid", "has_refresh", "serial",
 	    "created_at_s", "auth_time_s", "verified_at_s", "verified_mono_ms",
-	    "access_expires_at_s", "signed_in_mono_ms", "key", "salt",
-	    "nonce"};
+	    "access_expires_at_s", "signed_in_mono_ms", "key", "salt", "nonce"};
 	const char *id = make(UID);
 	DA_CLEANUP(da_buf_done) struct da_buf file;
 	const char *end;

@@ -97,14 +97,13 @@ struct da_nss_cursor {
 static inline bool
 da_nss_cursor_try(struct da_nss_cursor *cursor)
 {
-	bool busy;
-
 	if (!__libc_single_threaded)
 		return !__atomic_exchange_n(
 		    &cursor->busy, true, __ATOMIC_ACQUIRE);
-	busy = __atomic_load_n(&cursor->busy, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&cursor->busy, __ATOMIC_RELAXED))
+		return false;
 	__atomic_store_n(&cursor->busy, true, __ATOMIC_RELAXED);
-	return !busy;
+	return true;
 }
 
 static inline void

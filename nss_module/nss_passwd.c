@@ -91,11 +91,10 @@ _nss_devauth_endpwent(void)
 	return da_nss_cursor_reset(&cursor);
 }
 
-enum nss_status
-_nss_devauth_getpwent_r(
-    struct passwd *result, char *buffer, size_t size, int *errnop)
+static DA_APART enum nss_status
+list_next(struct passwd *result, char *buffer, size_t size, int *errnop)
 {
-	DA_UNSET struct da_account account;
+	struct da_account account;
 	char *rest = da_nss_behind_passwd(buffer, &size);
 	enum nss_status status = da_nss_cursor_begin(&cursor, errnop);
 	enum da_err err;
@@ -108,4 +107,24 @@ _nss_devauth_getpwent_r(
 		return da_nss_status(err, errno, errnop);
 	fill(result, buffer, &account);
 	return status;
+}
+
+DA_FLAT enum nss_status
+_nss_devauth_getpwent_r(
+    struct passwd *result, char *buffer, size_t size, int *errnop)
+{
+	DA_UNSET struct da_account account;
+	const size_t taken = sizeof(DA_NSS_PASSWD);
+	bool found;
+
+	if (!da_nss_cursor_try(&cursor))
+		return list_next(result, buffer, size, errnop);
+	found = cursor.open && size >= taken &&
+	    da_reader_try_next_person(
+		&cursor.walk, buffer + taken, size - taken, &account);
+	da_nss_cursor_give(&cursor);
+	if (!found)
+		return list_next(result, buffer, size, errnop);
+	fill(result, buffer, &account);
+	return NSS_STATUS_SUCCESS;
 }

@@ -179,29 +179,8 @@ bool
 da_database_at(
     const struct da_database *database, uint32_t position, struct da_cell *ret)
 {
-	const uint8_t *head;
-	uint32_t left, key_len, value_len;
-
-	if (position < DA_FORMAT_TABLES_SIZE || position > database->data_end ||
-	    database->data_end - position < DA_FORMAT_CELL_HEAD)
-		return false;
-	head = database->bytes + position;
-	/* A record of a person seldom fits one line of the cache. */
-	__builtin_prefetch(head + 64);
-	left = database->data_end - position - DA_FORMAT_CELL_HEAD;
-	key_len = da_format_get_u32(head);
-	value_len = da_format_get_u32(head + 4);
-	if (key_len == 0 || key_len > left || value_len > left - key_len)
-		return false;
-	*ret = (struct da_cell){
-	    .key = head + DA_FORMAT_CELL_HEAD,
-	    .value = head + DA_FORMAT_CELL_HEAD + key_len,
-	    .key_len = key_len,
-	    .value_len = value_len,
-	    .position = position,
-	    .next = position + DA_FORMAT_CELL_HEAD + key_len + value_len,
-	};
-	return true;
+	return position >= DA_FORMAT_TABLES_SIZE &&
+	    da_database_read_cell(database, position, database->data_end, ret);
 }
 
 /* Bernstein's hash, as cdb has it. */

@@ -37,7 +37,6 @@ struct da_cell {
 	const uint8_t *value;
 	uint32_t key_len;
 	uint32_t value_len;
-	uint32_t position;
 	uint32_t next; /* position of the record behind it */
 };
 
@@ -105,11 +104,27 @@ bool da_database_has_id(const struct da_database *database, uint32_t id);
 bool da_database_knows(const struct da_database *database, const char *name,
     size_t name_len, uint32_t id);
 
-/* The key of one of the slots of an index; 0 in a free one. */
-static inline uint32_t
-da_database_slot_key(const struct da_database_index *index, uint32_t at)
+/* The record at a position, all of it before another one; for who walks. */
+static inline bool
+da_database_read_cell(const struct da_database *database, uint32_t position,
+    uint32_t end, struct da_cell *ret)
 {
-	return da_format_get_u32(index->slots + (size_t)at * DA_INDEX_SLOT);
+	const uint8_t *head = database->bytes + position;
+	uint64_t next = (uint64_t)position + DA_FORMAT_CELL_HEAD;
+
+	if (next > end)
+		return false;
+	/* A record of a person seldom fits one line of the cache. */
+	__builtin_prefetch(head + 64);
+	ret->key_len = da_format_get_u32(head);
+	ret->value_len = da_format_get_u32(head + 4);
+	next += (uint64_t)ret->key_len + ret->value_len;
+	if (ret->key_len == 0 || next > end)
+		return false;
+	ret->key = head + DA_FORMAT_CELL_HEAD;
+	ret->value = ret->key + ret->key_len;
+	ret->next = (uint32_t)next;
+	return true;
 }
 
 /* The record at a position; false at the end of the records and where no

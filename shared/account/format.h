@@ -214,7 +214,10 @@ da_format_hash_name(const void *name, size_t len)
 			word = word << 8 | *at++;
 		return da_format_mix(da_format_mix(hash, word), word);
 	}
-	for (; end - at > 8; at += 8)
+	/* Most names end in the second eight. */
+	if (len > 8)
+		hash = da_format_mix(hash, da_format_get_u64(at));
+	for (at += 8; end - at > 8; at += 8)
 		hash = da_format_mix(hash, da_format_get_u64(at));
 	return da_format_mix(hash, da_format_get_u64(end - 8));
 }

@@ -7,25 +7,62 @@
 
 #include <string.h>
 
-enum da_err
-da_layout_person(const struct da_record_person *person, char *buffer,
-    size_t size, struct da_account *ret)
+/* Bytes of a person, with the NULs. */
+static inline size_t
+measure_person(const struct da_record_person *person)
 {
-	size_t len = (size_t)person->name_len + 1 + person->text_len;
-	char *at = buffer + person->name_len + 1;
+	return (size_t)person->name_len + 1 + person->text_len;
+}
 
-	if (len > size)
-		return DA_E_RANGE;
-	memcpy(buffer, person->name, len);
+static inline void
+point(const struct da_record_person *person, char *at, struct da_account *ret)
+{
 	ret->uid = person->uid;
 	ret->gid = person->gid;
-	ret->name = buffer;
+	ret->name = at;
+	at += person->name_len + 1;
 	ret->gecos = at;
 	at += person->gecos_len + 1;
 	ret->home = at;
 	at += person->home_len + 1;
 	ret->shell = at;
+}
+
+enum da_err
+da_layout_person(const struct da_record_person *person, char *buffer,
+    size_t size, struct da_account *ret)
+{
+	size_t len = measure_person(person);
+
+	if (len > size)
+		return DA_E_RANGE;
+	memcpy(buffer, person->name, len);
+	point(person, buffer, ret);
 	return DA_OK;
+}
+
+typedef uint8_t block __attribute__((vector_size(16)));
+
+/* 32 bytes from the start and 32 up to the end. */
+bool
+da_layout_short_person(
+    const struct da_record_person *person, char *buffer, struct da_account *ret)
+{
+	DA_UNSET block first, second, third, last;
+	size_t len = measure_person(person);
+
+	if (len < 32 || len > DA_LAYOUT_SHORT)
+		return false;
+	memcpy(&first, person->name, 16);
+	memcpy(&second, person->name + 16, 16);
+	memcpy(&third, person->name + len - 32, 16);
+	memcpy(&last, person->name + len - 16, 16);
+	memcpy(buffer, &first, 16);
+	memcpy(buffer + 16, &second, 16);
+	memcpy(buffer + len - 32, &third, 16);
+	memcpy(buffer + len - 16, &last, 16);
+	point(person, buffer, ret);
+	return true;
 }
 
 /* Hands out pieces of the caller's buffer. */

@@ -19,6 +19,14 @@ struct da_layout_group {
 enum da_err da_layout_person(const struct da_record_person *person,
     char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
 
+/* The same without a call of memcpy(), for a walk: there have to be that many
+ * bytes, and it is false for the few who do not fit or are shorter than half of
+ * it. */
+#define DA_LAYOUT_SHORT 64u
+
+bool da_layout_short_person(const struct da_record_person *person, char *buffer,
+    struct da_account *ret) DA_MUST_CHECK;
+
 /* DA_E_ABSENT also when the members are not what the record says. */
 enum da_err da_layout_group(const struct da_layout_group *found, char *buffer,
     size_t size, struct da_group *ret) DA_MUST_CHECK;

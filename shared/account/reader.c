@@ -17,9 +17,9 @@
 #include "account/layout.h"
 #include "account/record.h"
 
-/* With as many slots, two thirds of them used, every seventh of the others
- * would stay in the sieve. */
-#define SIEVE_SLOTS_MAX 8192u
+/* Of the larger index; so many bits keep almost everybody else out. */
+#define SIEVE_BITS_PER_SLOT 64u
+#define SIEVE_SLOTS_MAX (DA_READER_SIEVE_BITS_MAX / SIEVE_BITS_PER_SLOT)
 #define SIEVE_BATCH 256u
 
 /* Whether a gid that directory.cdb gives to somebody is, in accounts.cdb, the
@@ -354,83 +354,124 @@ da_reader_start_walk(const struct da_view *view, struct da_reader_sieve *sieve,
 {
 	ret->view = view;
 	ret->db = &view->accounts;
-	ret->sieve = sieve;
+	ret->room = sieve;
+	ret->sieve = NULL;
 	ret->position = DA_FORMAT_TABLES_SIZE;
 }
 
+/* Products are best in their upper bits. */
 static inline uint32_t
-sieve_bit(uint32_t hash)
+sieve_id(uint32_t id)
 {
-	return hash >> (32 - DA_READER_SIEVE_BITS);
+	return da_format_hash_id(id) >> 13;
+}
+
+/* Of the last eight characters, which is all that a sieve needs. In front of a
+ * name in a file is the head of its record, so eight can always be read. */
+static inline uint32_t
+sieve_name(const char *name, size_t len)
+{
+	uint64_t word = da_format_get_u64((const uint8_t *)name + len - 8);
+
+	if (len < 8)
+		word = len == 0 ? 0 : word >> (64 - 8 * len);
+	return (uint32_t)(word * UINT64_C(0x9e3779b97f4a7c15) >> 45);
 }
 
 static inline bool
 is_in_sieve(const struct da_reader_sieve *sieve, uint32_t hash)
 {
-	const uint32_t bit = sieve_bit(hash);
+	const uint32_t bit = hash & sieve->mask;
 
 	return (sieve->words[bit / 32] >> bit % 32 & 1) != 0;
 }
 
-/* Puts the keys of an index into the sieve. Most slots are free, and which are
- * not the processor cannot guess: so the keys are gathered first. */
-static void
-fill_sieve(struct da_reader_sieve *sieve, const struct da_database_index *index,
-    bool ids)
+static inline void
+put_into_sieve(struct da_reader_sieve *sieve, uint32_t hash)
 {
-	DA_UNSET uint32_t keys[SIEVE_BATCH];
-	uint32_t at = 0;
+	const uint32_t bit = hash & sieve->mask;
 
-	while (at < index->count) {
-		const uint32_t left = index->count - at;
-		const uint32_t end =
-		    at + (left < SIEVE_BATCH ? left : SIEVE_BATCH);
-		size_t count = 0;
+	sieve->words[bit / 32] |= UINT32_C(1) << bit % 32;
+}
 
-		for (; at < end; at++) {
-			const uint32_t key = da_database_slot_key(index, at);
+/* Gathers one half of each slot, the key or the position, where it is not 0.
+ * Most slots are free, and which are not the processor cannot guess. */
+static inline size_t
+gather(const uint8_t *half, uint32_t slots, uint32_t *ret)
+{
+	size_t count = 0;
 
-			keys[count] = key;
-			count += key != 0;
-		}
+	for (; slots > 0; slots--, half += DA_INDEX_SLOT) {
+		const uint32_t value = da_format_get_u32(half);
+
+		ret[count] = value;
+		count += value != 0;
+	}
+	return count;
+}
+
+/* Puts what an index has into the sieve: its numbers, or the names of the
+ * records that it leads to. */
+static void
+fill_sieve(
+    struct da_reader_sieve *sieve, const struct da_database *db, bool names)
+{
+	const struct da_database_index *index = names ? &db->names : &db->ids;
+	const uint8_t *half = index->slots + (names ? 4 : 0);
+	DA_UNSET uint32_t found[SIEVE_BATCH];
+	uint32_t left = index->count;
+
+	while (left > 0) {
+		const uint32_t slots = left < SIEVE_BATCH ? left : SIEVE_BATCH;
+		const size_t count = gather(half, slots, found);
+
 		for (size_t i = 0; i < count; i++) {
-			const uint32_t bit = sieve_bit(
-			    ids ? da_format_hash_id(keys[i]) : keys[i]);
+			DA_UNSET struct da_cell cell;
 
-			sieve->words[bit / 32] |= UINT32_C(1) << bit % 32;
+			if (!names)
+				put_into_sieve(sieve, sieve_id(found[i]));
+			else if (da_database_at(db, found[i], &cell))
+				put_into_sieve(sieve,
+				    sieve_name((const char *)cell.key + 1,
+					cell.key_len - 1));
 		}
+		half += slots * DA_INDEX_SLOT;
+		left -= slots;
 	}
 }
 
 /* Goes on from accounts.cdb to the directory. The sieve is made of what the
- * indexes of accounts.cdb have, for those say what is hidden. A hash of 0
- * looks like a free slot: the first bit is always set. */
+ * indexes of accounts.cdb have, for those say what is hidden; all but the
+ * number 0, which looks like a free slot and is nobody's. */
 static DA_APART bool
 enter_directory(struct da_reader_walk *walk)
 {
 	const struct da_database *accounts = &walk->view->accounts;
+	uint32_t slots = accounts->ids.count > accounts->names.count
+	    ? accounts->ids.count
+	    : accounts->names.count;
 
 	if (walk->db != accounts)
 		return false;
 	walk->db = &walk->view->directory;
 	walk->position = DA_FORMAT_TABLES_SIZE;
-	if (accounts->ids.count > SIEVE_SLOTS_MAX ||
-	    accounts->names.count > SIEVE_SLOTS_MAX)
-		walk->sieve = NULL;
-	if (walk->sieve == NULL)
+	if (walk->room == NULL || slots > SIEVE_SLOTS_MAX)
 		return true;
-	memset(walk->sieve, 0, sizeof(*walk->sieve));
-	walk->sieve->words[0] = 1;
-	fill_sieve(walk->sieve, &accounts->ids, /* ids= */ true);
-	fill_sieve(walk->sieve, &accounts->names, /* ids= */ false);
+	if (slots == 0)
+		slots = 1;
+	walk->room->mask = slots * SIEVE_BITS_PER_SLOT - 1;
+	memset(walk->room->words, 0, slots * SIEVE_BITS_PER_SLOT / 8);
+	fill_sieve(walk->room, accounts, /* names= */ false);
+	fill_sieve(walk->room, accounts, /* names= */ true);
+	walk->sieve = walk->room;
 	return true;
 }
 
 static inline bool
 next_cell(struct da_reader_walk *walk, bool people, struct da_cell *ret)
 {
-	while ((people && walk->position >= walk->db->people_end) ||
-	    !da_database_at(walk->db, walk->position, ret)) {
+	while (!da_database_read_cell(walk->db, walk->position,
+	    people ? walk->db->people_end : walk->db->data_end, ret)) {
 		if (!enter_directory(walk))
 			return false;
 	}
@@ -455,14 +496,10 @@ static inline bool
 is_unknown(
     const struct da_reader_sieve *sieve, const struct da_record_person *person)
 {
-	const uint64_t hash =
-	    da_format_hash_name(person->name, person->name_len);
-
-	return sieve != NULL &&
-	    !is_in_sieve(sieve, da_format_hash_id(person->uid)) &&
-	    !is_in_sieve(sieve, (uint32_t)hash) &&
+	return !is_in_sieve(sieve, sieve_id(person->uid)) &&
+	    !is_in_sieve(sieve, sieve_name(person->name, person->name_len)) &&
 	    (person->gid == person->uid ||
-		!is_in_sieve(sieve, da_format_hash_id(person->gid)));
+		!is_in_sieve(sieve, sieve_id(person->gid)));
 }
 
 /* is_visible(), but most need no more than the sieve. */
@@ -470,12 +507,33 @@ static inline bool
 is_listed(
     const struct da_reader_walk *walk, const struct da_record_person *person)
 {
-	return !person->removed &&
-	    (walk->db == &walk->view->accounts ||
-		is_unknown(walk->sieve, person) || is_visible_at(walk));
+	if (person->removed)
+		return false;
+	if (walk->sieve != NULL && is_unknown(walk->sieve, person))
+		return true;
+	return walk->db == &walk->view->accounts || is_visible_at(walk);
 }
 
-DA_FLAT enum da_err
+bool
+da_reader_try_next_person(struct da_reader_walk *walk, char *buffer,
+    size_t size, struct da_account *ret)
+{
+	DA_UNSET struct da_cell cell;
+	DA_UNSET struct da_record_person person;
+
+	if (size < DA_LAYOUT_SHORT ||
+	    !da_database_read_cell(
+		walk->db, walk->position, walk->db->people_end, &cell) ||
+	    !da_record_read_person(&cell, &person) || person.removed ||
+	    (walk->sieve != NULL ? !is_unknown(walk->sieve, &person)
+				 : walk->db != &walk->view->accounts) ||
+	    !da_layout_short_person(&person, buffer, ret))
+		return false;
+	walk->position = cell.next;
+	return true;
+}
+
+enum da_err
 da_reader_next_person(struct da_reader_walk *walk, char *buffer, size_t size,
     struct da_account *ret)
 {

@@ -52,17 +52,19 @@ bool da_reader_next_gid(const struct da_view *view, struct da_reader_gids *gids,
 
 /* Room for a sieve of the names and numbers that accounts.cdb has: what stays
  * in it may be one of them. */
-#define DA_READER_SIEVE_BITS 16
+#define DA_READER_SIEVE_BITS_MAX (1u << 19)
 
 struct da_reader_sieve {
-	uint32_t words[(1u << DA_READER_SIEVE_BITS) / 32];
+	uint32_t mask; /* the number of bits in use, less one */
+	uint32_t words[DA_READER_SIEVE_BITS_MAX / 32];
 };
 
 /* A walk through everybody, or through every group. */
 struct da_reader_walk {
 	const struct da_view *view;
 	const struct da_database *db; /* where it is */
-	struct da_reader_sieve *sieve;
+	struct da_reader_sieve *room;
+	const struct da_reader_sieve *sieve; /* NULL: ask accounts.cdb */
 	uint32_t position;
 };
 
@@ -73,6 +75,11 @@ void da_reader_start_walk(const struct da_view *view,
 
 /* DA_E_ABSENT after the last. On DA_E_RANGE the next is the same. */
 enum da_err da_reader_next_person(struct da_reader_walk *walk, char *buffer,
+    size_t size, struct da_account *ret) DA_MUST_CHECK;
+/* The next person if that takes no second look: false, and nothing changed,
+ * when da_reader_next_person() has to tell. No call in it, for a listing is as
+ * fast as it is short. */
+bool da_reader_try_next_person(struct da_reader_walk *walk, char *buffer,
     size_t size, struct da_account *ret) DA_MUST_CHECK;
 enum da_err da_reader_next_group(struct da_reader_walk *walk, char *buffer,
     size_t size, struct da_group *ret) DA_MUST_CHECK;

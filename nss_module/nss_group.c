@@ -113,6 +113,7 @@ static enum da_err
 grow(const struct gid_list *list)
 {
 	long int size = *list->size > 0 ? *list->size : 8;
+	size_t bytes;
 	gid_t *groups;
 
 	if (*list->start < *list->size)
@@ -121,7 +122,9 @@ grow(const struct gid_list *list)
 		return DA_E_NOMEM;
 	if (list->limit > 0 && size > list->limit)
 		size = list->limit;
-	groups = reallocarray(*list->groups, (size_t)size, sizeof(*groups));
+	if (__builtin_mul_overflow((size_t)size, sizeof(*groups), &bytes))
+		return DA_E_NOMEM;
+	groups = realloc(*list->groups, bytes);
 	if (groups == NULL)
 		return DA_E_NOMEM;
 	*list->groups = groups;

@@ -57,8 +57,10 @@ look_at_program(const struct da_paths *paths)
 	if (len <= 0)
 		return UNKNOWN;
 	for (; *line != '\0'; line += *line == '\n') {
-		const char *end = strchrnul(line, '\n');
+		const char *end = line;
 
+		while (*end != '\0' && *end != '\n')
+			end++;
 		if (end - line == len && memcmp(line, exe, (size_t)len) == 0)
 			return YES;
 		line = end;
@@ -83,10 +85,12 @@ da_stranger_may_ask(const struct da_paths *paths)
 static bool
 next_name(const char **at, const char **ret_name, size_t *ret_len)
 {
-	*at += strspn(*at, " ");
+	while (**at == ' ')
+		++*at;
 	*ret_name = *at;
-	*ret_len = strcspn(*at, " ");
-	*at += *ret_len;
+	while (**at != '\0' && **at != ' ')
+		++*at;
+	*ret_len = (size_t)(*at - *ret_name);
 	return *ret_len > 0;
 }
 
@@ -136,9 +140,10 @@ append_home(char *buffer, size_t size, size_t *used, const char *template,
 
 static enum da_err
 give_stranger(const struct da_record_policy *policy, const char *name,
-    uint32_t uid, char *buffer, size_t size, struct da_account *ret)
+    size_t name_len, uint32_t uid, char *buffer, size_t size,
+    struct da_account *ret)
 {
-	size_t name_len = strlen(name), used = 0, home, shell;
+	size_t used = 0, home, shell;
 
 	/* The empty gecos is the NUL of the name. */
 	if (!append(buffer, size, &used, name, name_len + 1))
@@ -202,7 +207,7 @@ da_stranger_find(const struct da_view *view, const struct da_paths *paths,
 	if (local.passwd_name || local.passwd_id || local.group_name ||
 	    local.group_id)
 		return DA_E_ABSENT;
-	return give_stranger(&policy, name, uid, buffer, size, ret);
+	return give_stranger(&policy, name, len, uid, buffer, size, ret);
 }
 
 enum da_err
@@ -219,7 +224,8 @@ da_stranger_find_id(const struct da_view *view, const struct da_paths *paths,
 		return DA_E_ABSENT;
 	at = policy.allowed;
 	while (next_name(&at, &listed, &len)) {
-		if (!da_account_name_is_wellformed(listed, len))
+		if (len > DA_USER_MAX ||
+		    !da_account_name_is_wellformed(listed, len))
 			continue;
 		memcpy(name, listed, len);
 		name[len] = '\0';

@@ -25,8 +25,8 @@ open_folder(const struct da_paths *paths, int *ret_dir)
 {
 	struct stat st;
 
-	*ret_dir = open(
-	    paths->state_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*ret_dir = openat(AT_FDCWD, paths->state_dir,
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*ret_dir < 0)
 		return errno == ENOENT ? DA_E_ABSENT : DA_E_SYS;
 	if (fstat(*ret_dir, &st) != 0)

@@ -35,12 +35,12 @@
  * the same file, and what it executes next has no memory of this. Threads that
  * ask together find the same. */
 enum verdict {
-	UNKNOWN,
 	NO,
 	YES,
+	UNKNOWN,
 };
 
-static _Atomic enum verdict verdict;
+static _Atomic enum verdict verdict = UNKNOWN;
 
 static enum verdict
 look_at_program(const struct da_paths *paths)

@@ -792,6 +792,104 @@ test_two_levels(void **state)
 	assert_int_equal(groups, 6); /* here both ops mine alice staff */
 }
 
+/* --- listing --- */
+
+/* So many 'x', but for the first: long names end in the same eight characters.
+ */
+static void
+put_person(struct da_build *build, size_t len, char first, uint32_t uid)
+{
+	char name[DA_USER_MAX + 1] = {0}, gecos[DA_GECOS_MAX + 1] = {0};
+	const struct da_compose_person person = {.name = name,
+	    .gecos = gecos,
+	    .home = "/h",
+	    .shell = "/s",
+	    .uid = uid,
+	    .gid = uid};
+
+	memset(name, 'x', len);
+	name[0] = first;
+	memset(gecos, 'g', len * 7 % 90);
+	assert_int_equal(da_compose_person(build, &person), DA_OK);
+}
+
+static enum da_err
+next_quickly(struct da_reader_walk *walk, char *buffer, size_t size,
+    struct da_account *ret)
+{
+	return da_reader_try_next_person(walk, buffer, size, ret)
+	    ? DA_OK
+	    : da_reader_next_person(walk, buffer, size, ret);
+}
+
+/* With the sieve and the short path the same people are listed as without, in
+ * a large buffer or in the smallest that will do. */
+static size_t
+compare_listings(const struct da_view *view, bool tight)
+{
+	struct da_reader_sieve sieve;
+	struct da_reader_walk quick, slow;
+	size_t people = 0;
+
+	da_reader_start_walk(view, &sieve, &quick);
+	da_reader_start_walk(view, NULL, &slow);
+	for (;; people++) {
+		char first[256], second[256];
+		struct da_account one, other;
+		size_t size = tight ? 0 : sizeof(second);
+		enum da_err err =
+		    da_reader_next_person(&slow, first, sizeof(first), &one);
+
+		while (next_quickly(&quick, second, size, &other) == DA_E_RANGE)
+			size++;
+		if (err != DA_OK)
+			return people;
+		assert_in_range(size, 10, sizeof(second));
+		assert_string_equal(one.name, other.name);
+		assert_string_equal(one.gecos, other.gecos);
+		assert_string_equal(other.home, "/h");
+		assert_string_equal(other.shell, "/s");
+		assert_int_equal(one.uid, other.uid);
+		if (tight)
+			assert_ptr_equal(other.shell + 3, second + size);
+	}
+}
+
+/* Names and texts of every length. */
+static void
+test_listing(void **state)
+{
+	DA_CLEANUP(da_view_close) struct da_view view = {0};
+
+	(void)state;
+	for (int file = 0; file < 2; file++) {
+		DA_CLEANUP(da_build_done) struct da_build build;
+
+		assert_int_equal(
+		    da_build_open(&build, &folder.paths,
+			file == 0 ? DA_FORMAT_ACCOUNTS : DA_FORMAT_DIRECTORY,
+			&diag),
+		    DA_OK);
+		assert_int_equal(da_build_begin(&build, &diag), DA_OK);
+		for (uint32_t len = 1; len <= DA_USER_MAX; len++) {
+			if (file == 1)
+				put_person(&build, len, 'x', 10000 + len);
+			else if (len % 4 == 0)
+				put_person(&build, len, 'y', 20000 + len);
+			else if (len % 8 == 5)
+				put_person(&build, len, 'x', 20000 + len);
+		}
+		if (file == 0)
+			put_person(&build, 3, 'z', 10007);
+		assert_int_equal(da_build_commit(&build, &diag), DA_OK);
+	}
+	assert_int_equal(da_view_open(&folder.paths, &view), DA_OK);
+	/* Here 8 with 'y', 4 with 'x' and one more; in the directory 32, of
+	 * which the 4 and the number of the one are hidden. */
+	assert_int_equal(compare_listings(&view, /* tight= */ false), 40);
+	assert_int_equal(compare_listings(&view, /* tight= */ true), 40);
+}
+
 /* The writer refuses what the directory has, and leaves it its own people. */
 static void
 test_directory_collisions(void **state)
@@ -1369,6 +1467,7 @@ main(void)
 	    TEST(test_policy_is_written_once),
 	    TEST(test_policies_are_compared),
 	    TEST(test_two_levels),
+	    TEST(test_listing),
 	    TEST(test_directory_collisions),
 	    TEST(test_compose_refuses),
 	    TEST(test_every_bit_flipped),

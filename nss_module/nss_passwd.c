@@ -119,9 +119,8 @@ _nss_devauth_getpwent_r(
 
 	if (!da_nss_cursor_try(&cursor))
 		return list_next(result, buffer, size, errnop);
-	found = cursor.open && size >= taken &&
-	    da_reader_try_next_person(
-		&cursor.walk, buffer + taken, size - taken, &account);
+	found = cursor.open && size >= taken + DA_READER_SHORT &&
+	    da_reader_try_next_person(&cursor.walk, buffer + taken, &account);
 	da_nss_cursor_give(&cursor);
 	if (!found)
 		return list_next(result, buffer, size, errnop);

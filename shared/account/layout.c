@@ -51,7 +51,7 @@ da_layout_short_person(
 	DA_UNSET block first, second, third, last;
 	size_t len = measure_person(person);
 
-	if (len < 32 || len > DA_LAYOUT_SHORT)
+	if (len < 32 || len > DA_READER_SHORT)
 		return false;
 	memcpy(&first, person->name, 16);
 	memcpy(&second, person->name + 16, 16);

@@ -19,11 +19,8 @@ struct da_layout_group {
 enum da_err da_layout_person(const struct da_record_person *person,
     char *buffer, size_t size, struct da_account *ret) DA_MUST_CHECK;
 
-/* The same without a call of memcpy(), for a walk: there have to be that many
- * bytes, and it is false for the few who do not fit or are shorter than half of
- * it. */
-#define DA_LAYOUT_SHORT 64u
-
+/* The same without a call of memcpy(), for a walk, into DA_READER_SHORT bytes:
+ * false for the few who need more or less than half of it. */
 bool da_layout_short_person(const struct da_record_person *person, char *buffer,
     struct da_account *ret) DA_MUST_CHECK;
 

@@ -515,14 +515,13 @@ is_listed(
 }
 
 bool
-da_reader_try_next_person(struct da_reader_walk *walk, char *buffer,
-    size_t size, struct da_account *ret)
+da_reader_try_next_person(
+    struct da_reader_walk *walk, char *buffer, struct da_account *ret)
 {
 	DA_UNSET struct da_cell cell;
 	DA_UNSET struct da_record_person person;
 
-	if (size < DA_LAYOUT_SHORT ||
-	    !da_database_read_cell(
+	if (!da_database_read_cell(
 		walk->db, walk->position, walk->db->people_end, &cell) ||
 	    !da_record_read_person(&cell, &person) || person.removed ||
 	    (walk->sieve != NULL ? !is_unknown(walk->sieve, &person)

@@ -76,11 +76,14 @@ void da_reader_start_walk(const struct da_view *view,
 /* DA_E_ABSENT after the last. On DA_E_RANGE the next is the same. */
 enum da_err da_reader_next_person(struct da_reader_walk *walk, char *buffer,
     size_t size, struct da_account *ret) DA_MUST_CHECK;
-/* The next person if that takes no second look: false, and nothing changed,
- * when da_reader_next_person() has to tell. No call in it, for a listing is as
- * fast as it is short. */
+/* The next person if that takes no second look, in a buffer of so many bytes at
+ * least: false, and nothing changed, when da_reader_next_person() has to tell.
+ * No call in it, for a listing is as fast as it is short. */
+#define DA_READER_SHORT 64u
+
 bool da_reader_try_next_person(struct da_reader_walk *walk, char *buffer,
-    size_t size, struct da_account *ret) DA_MUST_CHECK;
+    struct da_account *ret) DA_MUST_CHECK;
+
 enum da_err da_reader_next_group(struct da_reader_walk *walk, char *buffer,
     size_t size, struct da_group *ret) DA_MUST_CHECK;
 

@@ -54,9 +54,13 @@ read_flags(const uint8_t *at, struct da_record_person *ret)
 {
 	const uint16_t flags = da_format_get_u16(at);
 
-	ret->removed = flags != 0;
+	ret->removed = false;
+	ret->renamed = false;
+	if (__builtin_expect(flags == 0, 1))
+		return true;
+	ret->removed = true;
 	ret->renamed = flags == (DA_FLAG_REMOVED | DA_FLAG_RENAMED);
-	return flags == 0 || flags == DA_FLAG_REMOVED || ret->renamed;
+	return flags == DA_FLAG_REMOVED || ret->renamed;
 }
 
 bool

@@ -194,7 +194,8 @@ static enum da_err
 next_quickly(struct da_reader_walk *walk, char *buffer, size_t size,
     struct da_account *ret)
 {
-	return da_reader_try_next_person(walk, buffer, size, ret)
+	return size >= DA_READER_SHORT &&
+		da_reader_try_next_person(walk, buffer, ret)
 	    ? DA_OK
 	    : da_reader_next_person(walk, buffer, size, ret);
 }

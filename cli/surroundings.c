@@ -28,8 +28,8 @@ struct look {
 	bool is_bad;
 };
 
-static void
-say(int line, const char *kind, const char *format, va_list args)
+static void DA_PRINTF(3, 0)
+    say(int line, const char *kind, const char *format, va_list args)
 {
 	char text[2 * DA_DIAG_MAX];
 

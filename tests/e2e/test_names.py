@@ -12,7 +12,6 @@ import pytest
 
 from host import PROMPT
 from test_mapping import explain
-from test_mapping import sign_in as attempt
 from test_ssh import ONCE, key_for, nothing_written, sign_in
 
 UID_MIN, UID_MAX = 1879048192, 2147352575
@@ -22,6 +21,12 @@ AUTH_ERR = 7
 # What separates fields, lines and words somewhere, or starts an option, an
 # expansion, an escape sequence.
 HOSTILE = ":\n\r/,=\\%$;'\"<>`|&*?()[]{}!#~^+@ \t\x1b\x7f\x80\x9b\u00e4\u202e"
+
+
+@pytest.fixture
+def attempt(sign_in):
+    """The whole login of the other tests, by a name that is free here."""
+    return sign_in
 
 
 def uid_of(name):
@@ -62,7 +67,7 @@ def test_N1_spellings_of_a_name(host, idp):
         assert (result.returncode == 0) == may, claim
 
 
-def test_N2_another_issuer(host, idp, login, tmp_path):
+def test_N2_another_issuer(host, idp, login, tmp_path, attempt):
     """The same subject is somebody else at another issuer; nobody is moved
     over, and an issuer that is not configured any more opens nothing."""
     sign_in(idp, login)
@@ -73,7 +78,7 @@ def test_N2_another_issuer(host, idp, login, tmp_path):
     host.run("sed", "-i", "s,^issuer=.*,issuer=https://other.example,", record,
              check=True)
     other = host.read(record)
-    text, status = attempt(idp, login, "alice")
+    text, status = attempt("alice")
     assert status == 255 and "belongs to another identity" in text
     assert refusal(host)[0] == "subject-changed"
     client = login("alice", "echo let in", options)
@@ -142,7 +147,7 @@ def test_N5_N8_taken_in_the_local_files(host, idp, login, path, line):
     nothing_written(host)
 
 
-def test_N8_two_people_with_one_number(host, idp, login):
+def test_N8_two_people_with_one_number(host, idp, login, attempt):
     """Two names whose uids are equal: the first one keeps it, the second one
     is refused before a code is shown; after a removal it is not given out
     again. uids never change."""
@@ -150,7 +155,7 @@ def test_N8_two_people_with_one_number(host, idp, login):
     assert uid_of(first) == uid_of(second)
     idp.control.quirks(claims={"alice": {"preferred_username": first},
                                "bob": {"preferred_username": second}})
-    assert attempt(idp, login, first, by="alice")[1] == 0
+    assert attempt(first, by="alice")[1] == 0
     before = entry(host, first)
     assert before.split(":")[2] == str(uid_of(first))
     made = len(idp.control.requests("device_authorization"))
@@ -166,7 +171,7 @@ def test_N8_two_people_with_one_number(host, idp, login):
             "group ops": {"gid": uid_of(first), "from": "operators"}})
     assert first in error.value.stderr
     host.configure(idp)
-    assert attempt(idp, login, first, by="alice")[1] == 0
+    assert attempt(first, by="alice")[1] == 0
     assert entry(host, first) == before
 
 
@@ -269,14 +274,14 @@ def test_N12_no_login_names(host, idp, driver, name):
         assert name not in "".join(map(str, host.audit()))
 
 
-def test_N14_groups_elsewhere(host, idp, login):
+def test_N14_groups_elsewhere(host, idp, login, attempt):
     """Claims may say where the groups are to be had: that address is not ours
     to ask, and nobody is let in without them."""
     idp.control.quirks(groups=None, claims={"alice": {
         "_claim_names": {"groups": "src1"},
         "_claim_sources": {"src1": {"endpoint": idp.issuer + "/elsewhere",
                                     "access_token": "x"}}}})
-    text, status = attempt(idp, login, "alice")
+    text, status = attempt("alice")
     assert status == 255
     assert "the groups are kept elsewhere and were not sent" in text
     assert refusal(host)[0] == "bad-id-token"

@@ -10,9 +10,6 @@
 #include "core/paths.h"
 #include "store/people.h"
 
-/* The first try again after a minute, then twice as long each time. */
-#define BACK_OFF_MS 60000
-#define BACK_OFF_DOUBLINGS 10
 /* Few tokens live longer; somebody who looks after a host for a month has seen
  * the lines in the log. */
 #define GIVE_UP_S (30 * 86400)
@@ -131,14 +128,11 @@ look_after(struct sweep *sweep, const struct da_session_entry *entry)
 static bool
 is_time(const struct da_session_entry *entry)
 {
-	uint32_t doublings = entry->tries;
-	int64_t since_ms = da_clock_mono_ms() - entry->tried_mono_ms;
+	int64_t now_mono_ms = da_clock_mono_ms();
 
-	if (entry->tries == 0 || since_ms < 0)
-		return true;
-	if (doublings > BACK_OFF_DOUBLINGS)
-		doublings = BACK_OFF_DOUBLINGS;
-	return since_ms >= (int64_t)BACK_OFF_MS << (doublings - 1);
+	/* A try that is yet to come is of another boot. */
+	return entry->tried_mono_ms > now_mono_ms ||
+	    now_mono_ms >= da_session_retry_mono_ms(entry);
 }
 
 static void

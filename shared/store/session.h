@@ -174,6 +174,12 @@ enum da_err da_session_load_ended(const struct da_paths *paths,
 enum da_err da_session_note_try(const struct da_paths *paths, const char *id,
     int64_t now_mono_ms, struct da_diag *diag) DA_MUST_CHECK;
 
+struct da_session_entry;
+
+/* When an ended session may be tried again, on the monotonic clock: a minute
+ * after the first try, then twice as long each time; 0 = never tried. */
+int64_t da_session_retry_mono_ms(const struct da_session_entry *entry);
+
 /* Removes an ended session, revoked or hopeless, readable or not.
  * DA_E_ABSENT, DA_E_SYS. */
 enum da_err da_session_remove(const struct da_paths *paths, const char *id,

@@ -18,6 +18,8 @@
 #include "store/standing.h"
 
 #define PATH_LEN 512
+#define BACK_OFF_MS 60000
+#define BACK_OFF_DOUBLINGS 10
 /* More different secrets in clear texts than the host has: some are made up. */
 #define USED_MAX 16
 
@@ -170,6 +172,18 @@ da_session_list_next(struct da_session_list *list, struct da_session_entry *ret,
 		return true;
 	}
 	return false;
+}
+
+int64_t
+da_session_retry_mono_ms(const struct da_session_entry *entry)
+{
+	uint32_t doublings = entry->tries;
+
+	if (entry->tries == 0)
+		return 0;
+	if (doublings > BACK_OFF_DOUBLINGS)
+		doublings = BACK_OFF_DOUBLINGS;
+	return entry->tried_mono_ms + ((int64_t)BACK_OFF_MS << (doublings - 1));
 }
 
 /* --- which session a process is in --- */

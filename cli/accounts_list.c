@@ -21,7 +21,6 @@
 #include "store/config.h"
 #include "store/person.h"
 
-#define COLUMNS 80
 /* A person in 1,000 groups with the longest names. */
 #define GROUPS_TEXT_MAX (DA_GROUPS_MAX * (DA_USER_MAX + 1))
 
@@ -95,27 +94,6 @@ say_what_is_missing(
 
 /* --- for programs --- */
 
-static int
-print_json(struct json_object *json)
-{
-	const char *text = json_object_to_json_string_ext(
-	    json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	bool good = text != NULL && puts(text) >= 0 && fflush(stdout) == 0;
-
-	(void)json_object_put(json);
-	return good ? DA_EXIT_OK : DA_EXIT_FAILED;
-}
-
-static void
-add_text(struct json_object *json, const char *key, const char *text)
-{
-	/* json-c itself escapes control characters only. */
-	char shown[4 * DA_URI_MAX + 1];
-
-	da_text_escape(text, shown, sizeof(shown));
-	(void)json_object_object_add(json, key, json_object_new_string(shown));
-}
-
 static struct json_object *
 split(const char *words)
 {
@@ -149,10 +127,10 @@ make_json(const struct da_known_list *list, const struct da_known *known,
 	struct json_object *json = json_object_new_object();
 	uint32_t uid;
 
-	add_text(json, "name", known->name);
+	da_admin_json_text(json, "name", known->name);
 	(void)json_object_object_add(json, "uid",
 	    da_known_uid(known, &uid) ? json_object_new_int64(uid) : NULL);
-	add_text(json, "state", da_known_state(list, known));
+	da_admin_json_text(json, "state", da_known_state(list, known));
 	if (da_known_is_renamed(known)) {
 		const struct da_known *present =
 		    da_known_find_present(list, known);
@@ -187,30 +165,10 @@ list_json(const struct da_known_list *list)
 		(void)json_object_array_add(all,
 		    make_json(list, &list->items[i], da_buf_text(&groups)));
 	}
-	return print_json(all);
+	return da_admin_json_print(all);
 }
 
 /* --- for people --- */
-
-/* Prints words from a column on, in lines that fit the screen where the words
- * do. */
-static void
-wrap(const char *words, int column)
-{
-	int at = column;
-
-	while (*words != '\0') {
-		int len = (int)(strchrnul(words, ' ') - words);
-
-		if (at > column && at + 1 + len > COLUMNS) {
-			(void)printf("\n%*s", column, "");
-			at = column;
-		}
-		at += printf("%s%.*s", at > column ? " " : "", len, words);
-		words += len + (words[len] == ' ');
-	}
-	(void)putchar('\n');
-}
 
 static void
 format_uid(const struct da_known *known, char *ret, size_t size)
@@ -293,7 +251,7 @@ list_table(const struct da_known_list *list)
 			column += print_time(known, rest.len > 0);
 		if (rest.len > 0)
 			column += printf("  ");
-		wrap(da_buf_text(&rest), column);
+		da_admin_wrap(da_buf_text(&rest), column);
 	}
 	return fflush(stdout) == 0 ? DA_EXIT_OK : DA_EXIT_FAILED;
 }
@@ -406,24 +364,24 @@ show_json(const struct da_known_list *list, const struct details *details)
 	if (details->has_account) {
 		(void)json_object_object_add(
 		    json, "gid", json_object_new_int64(details->account.gid));
-		add_text(json, "full_name", details->account.gecos);
-		add_text(json, "home", details->account.home);
-		add_text(json, "shell", details->account.shell);
+		da_admin_json_text(json, "full_name", details->account.gecos);
+		da_admin_json_text(json, "home", details->account.home);
+		da_admin_json_text(json, "shell", details->account.shell);
 	}
 	(void)json_object_object_add(
 	    json, "former_names", split(da_buf_text(&details->former)));
 	if (details->has_person) {
 		const struct da_person *person = &details->person;
 
-		add_text(json, "issuer", person->issuer);
-		add_text(json, "subject", person->subject);
-		add_text(json, "profile", person->profile);
+		da_admin_json_text(json, "issuer", person->issuer);
+		da_admin_json_text(json, "subject", person->subject);
+		da_admin_json_text(json, "profile", person->profile);
 		(void)json_object_object_add(
 		    json, "provider_groups", split_kept(&person->groups));
 		(void)json_object_object_add(
 		    json, "provider_claims", split_kept(&person->claims));
 	}
-	return print_json(json);
+	return da_admin_json_print(json);
 }
 
 static void
@@ -524,7 +482,7 @@ show_text(const struct da_known_list *list, const struct details *details)
 	}
 	if (details->groups.len > 0) {
 		(void)printf("  %-14s", "groups");
-		wrap(da_buf_text(&details->groups), 16);
+		da_admin_wrap(da_buf_text(&details->groups), 16);
 	}
 	show_field("former names", da_buf_text(&details->former));
 	if (da_known_is_renamed(known))

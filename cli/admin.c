@@ -4,9 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <json-c/json.h>
+#include <openssl/crypto.h>
 
 #include "account/account.h"
 #include "command.h"
@@ -16,6 +21,8 @@
 #include "core/text.h"
 #include "store/config.h"
 #include "store/person.h"
+
+#define COLUMNS 80
 
 int
 da_admin_refuse(const char *format, ...)
@@ -73,6 +80,44 @@ da_admin_put(const char *text)
 
 	da_text_escape(text, shown, sizeof(shown));
 	(void)fputs(shown, stdout);
+}
+
+void
+da_admin_wrap(const char *words, int column)
+{
+	int at = column;
+
+	while (*words != '\0') {
+		int len = (int)(strchrnul(words, ' ') - words);
+
+		if (at > column && at + 1 + len > COLUMNS) {
+			(void)printf("\n%*s", column, "");
+			at = column;
+		}
+		at += printf("%s%.*s", at > column ? " " : "", len, words);
+		words += len + (words[len] == ' ');
+	}
+	(void)putchar('\n');
+}
+
+void
+da_admin_json_text(struct json_object *json, const char *key, const char *text)
+{
+	char shown[4 * DA_URI_MAX + 1];
+
+	da_text_escape(text, shown, sizeof(shown));
+	(void)json_object_object_add(json, key, json_object_new_string(shown));
+}
+
+int
+da_admin_json_print(struct json_object *json)
+{
+	const char *text = json_object_to_json_string_ext(
+	    json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	bool good = text != NULL && puts(text) >= 0 && fflush(stdout) == 0;
+
+	(void)json_object_put(json);
+	return good ? DA_EXIT_OK : DA_EXIT_FAILED;
 }
 
 void
@@ -162,6 +207,23 @@ da_admin_format_home(
 	return err == DA_OK ? da_text_copy(da_buf_text(&home), ret, size) : err;
 }
 
+bool
+da_admin_prepare_secrets(void)
+{
+	const struct rlimit no_core = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &no_core) == 0 &&
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
+		    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+		    OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+		    OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_ATEXIT,
+		NULL) == 1)
+		return true;
+	DA_IGNORE(da_admin_refuse("cannot prepare to read the host's keys"));
+	return false;
+}
+
 /* Under sudo and su: who logged in, not who root is. */
 static uint32_t
 find_caller(void)
@@ -182,7 +244,7 @@ find_caller(void)
 }
 
 void
-da_admin_log(const char *verb, const char *name, const char *key,
+da_admin_log_event(const char *event, const char *name, const char *key,
     const char *value, enum da_err err, const struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf line;
@@ -201,7 +263,17 @@ da_admin_log(const char *verb, const char *name, const char *key,
 		da_log_line_put(&line, "detail", diag->text);
 	openlog("devauth", LOG_PID, LOG_AUTHPRIV);
 	syslog(LOG_AUTHPRIV | (err == DA_OK ? LOG_NOTICE : LOG_WARNING),
-	    "event=accounts-%s%s", verb, da_buf_text(&line));
+	    "event=%s%s", event, da_buf_text(&line));
+}
+
+void
+da_admin_log(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag)
+{
+	char event[32];
+
+	(void)snprintf(event, sizeof(event), "accounts-%s", verb);
+	da_admin_log_event(event, name, key, value, err, diag);
 }
 
 int

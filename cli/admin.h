@@ -1,5 +1,5 @@
 /*
- * What the verbs of "devauth accounts" share: who may, what is said, what is
+ * What the commands of an administrator share: who may, what is said, what is
  * written down.
  */
 #ifndef DA_CLI_ADMIN_H
@@ -16,6 +16,7 @@
 #include "core/limits.h"
 
 struct da_person;
+struct json_object;
 
 /* Says on standard error what is wrong, escaped, in one line. Returns
  * DA_EXIT_FAILED. */
@@ -36,6 +37,18 @@ bool da_admin_is_name(const char *name);
 /* Prints a text of others, escaped. */
 void da_admin_put(const char *text);
 
+/* Prints words from a column on, and a newline: lines that fit the screen where
+ * the words do. The text is fit to be shown. */
+void da_admin_wrap(const char *words, int column);
+
+/* Adds a text of others, escaped: json-c itself escapes control characters
+ * only. */
+void
+da_admin_json_text(struct json_object *json, const char *key, const char *text);
+
+/* Prints and releases. Returns the exit status. */
+int da_admin_json_print(struct json_object *json);
+
 /* Local time for people, UTC for programs (RFC 3339). */
 #define DA_ADMIN_TIME_MAX 32
 void da_admin_format_time(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
@@ -53,9 +66,18 @@ enum da_err da_admin_read(
 enum da_err da_admin_format_home(const char *template, const char *name,
     char *ret, size_t size) DA_MUST_CHECK;
 
+/* Before the host's secrets are read: OpenSSL without configuration, and no
+ * core dump that would have them. Says what is wrong. */
+bool da_admin_prepare_secrets(void);
+
 /* One line in the audit log: who changed what, or was refused. "more" is a
  * field "key=value" or NULL. */
 void da_admin_log(const char *verb, const char *name, const char *key,
+    const char *value, enum da_err err, const struct da_diag *diag);
+
+/* The same about other things than accounts: the name of the event is whole.
+ * "name" may be "". */
+void da_admin_log_event(const char *event, const char *name, const char *key,
     const char *value, enum da_err err, const struct da_diag *diag);
 
 /* The end of a change: logs it, complains if it failed. Returns the exit

@@ -12,6 +12,17 @@
 /* devauth config check|dump|apply */
 int da_command_config(int argc, char **argv);
 
+/* devauth sessions list|end */
+int da_command_sessions(int argc, char **argv);
+int da_command_sessions_list(int argc, char **argv);
+int da_command_sessions_end(int argc, char **argv);
+
+/* devauth keys show|rotate */
+int da_command_keys(int argc, char **argv);
+
+/* devauth sweep */
+int da_command_sweep(int argc, char **argv);
+
 /* devauth accounts VERB ... */
 int da_command_accounts(int argc, char **argv);
 int da_command_accounts_test(int argc, char **argv);

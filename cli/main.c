@@ -23,6 +23,9 @@ static const char usage[] =
     "  accounts export|import  names and uids, from host to host\n"
     "  accounts check|rebuild  whether all is whole, and if not\n"
     "  accounts test           explain who may log in as whom\n"
+    "  sessions list|end       who is logged in with which tokens\n"
+    "  keys show|rotate        the key and the secrets of this host\n"
+    "  sweep                   renew and revoke what is due, now\n"
     "  config check            what is wrong with /etc/devauth/devauth.conf\n"
     "  config dump [--explain] print what is in force, and what it means\n"
     "  config apply            check it, and tell the name service\n"
@@ -37,6 +40,9 @@ static const struct {
 } commands[] = {
     {"accounts", da_command_accounts},
     {"config", da_command_config},
+    {"keys", da_command_keys},
+    {"sessions", da_command_sessions},
+    {"sweep", da_command_sweep},
 };
 
 int

@@ -132,15 +132,15 @@ da_process_lives(const char *proc_dir, const struct da_process *process)
 	return now.start_ticks == process->start_ticks;
 }
 
-enum da_err
-da_process_audit_session(
-    const char *proc_dir, int32_t pid, uint32_t *ret, struct da_diag *diag)
+static enum da_err
+read_audit_fact(const char *proc_dir, int32_t pid, const char *name,
+    uint32_t *ret, struct da_diag *diag)
 {
 	struct da_process process;
 	char text[32];
 	int64_t value;
 	enum da_err err =
-	    read_fact(proc_dir, pid, "sessionid", text, sizeof(text), diag);
+	    read_fact(proc_dir, pid, name, text, sizeof(text), diag);
 
 	if (err == DA_E_ABSENT) {
 		/* A kernel without audit, if the process is there. */
@@ -153,9 +153,23 @@ da_process_audit_session(
 		return err;
 	text[strcspn(text, "\n")] = '\0';
 	if (da_parse_int(text, 0, UINT32_MAX, &value) != DA_OK) {
-		da_diag_set(diag, "process %d: no audit session", (int)pid);
+		da_diag_set(diag, "process %d: no %s", (int)pid, name);
 		return DA_E_SYNTAX;
 	}
 	*ret = (uint32_t)value;
 	return DA_OK;
+}
+
+enum da_err
+da_process_audit_session(
+    const char *proc_dir, int32_t pid, uint32_t *ret, struct da_diag *diag)
+{
+	return read_audit_fact(proc_dir, pid, "sessionid", ret, diag);
+}
+
+enum da_err
+da_process_login_uid(
+    const char *proc_dir, int32_t pid, uint32_t *ret, struct da_diag *diag)
+{
+	return read_audit_fact(proc_dir, pid, "loginuid", ret, diag);
 }

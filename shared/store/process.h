@@ -45,4 +45,9 @@ bool da_process_lives(const char *proc_dir, const struct da_process *process);
 enum da_err da_process_audit_session(const char *proc_dir, int32_t pid,
     uint32_t *ret, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Whose login that session is: the uid that pam_loginuid has set with it.
+ * DA_AUDIT_NONE where there is none. The same errors. */
+enum da_err da_process_login_uid(const char *proc_dir, int32_t pid,
+    uint32_t *ret, struct da_diag *diag) DA_MUST_CHECK;
+
 #endif

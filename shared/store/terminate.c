@@ -28,10 +28,18 @@ static const int gentle[SIGNALS_MAX] = {SIGHUP, SIGTERM, SIGCONT};
 static const int force[SIGNALS_MAX] = {SIGKILL};
 static const int none[SIGNALS_MAX];
 
+/* What of an audit session is a session's of ours. */
+enum scope {
+	WHOLE,
+	BELOW_OWNER, /* of su's only what su has started */
+	OF_LOGIN,    /* the owner is gone: if the login was of that account */
+};
+
 struct sight {
 	struct da_process process;
 	int32_t parent;
 	uint32_t audit;
+	uint32_t login_uid;
 	bool is_below_owner; /* the owner, or descends from it */
 	bool is_ours;        /* we, or what we have started */
 };
@@ -46,6 +54,8 @@ struct sights {
 struct hunt {
 	const struct da_paths *paths;
 	const struct da_anchor *anchor;
+	uint32_t uid;
+	enum scope scope;
 	int32_t self;
 	struct sights now;
 	struct sights before; /* of the look before */
@@ -108,6 +118,9 @@ look(const struct hunt *hunt, int32_t pid, struct sight *ret)
 	if (err == DA_OK)
 		err =
 		    da_process_audit_session(proc_dir, pid, &sight.audit, NULL);
+	if (err == DA_OK)
+		err =
+		    da_process_login_uid(proc_dir, pid, &sight.login_uid, NULL);
 	if (err == DA_OK)
 		*ret = sight;
 	return err;
@@ -217,13 +230,48 @@ look_around(struct hunt *hunt, struct da_diag *diag)
 	return DA_OK;
 }
 
-/* Below the owner there may be a session of its own: login's, cron's. */
+/* Below the owner there may be an audit session of its own: login's, cron's. */
 static bool
 is_prey(const struct hunt *hunt, const struct sight *sight)
 {
-	return sight->process.pid != 1 && !sight->is_ours &&
-	    sight->audit == hunt->anchor->audit &&
-	    (hunt->anchor->audit != DA_AUDIT_NONE || sight->is_below_owner);
+	if (sight->process.pid == 1 || sight->is_ours ||
+	    sight->audit != hunt->anchor->audit)
+		return false;
+	switch (hunt->scope) {
+	case WHOLE:
+		return true;
+	case BELOW_OWNER:
+		return sight->is_below_owner;
+	case OF_LOGIN:
+		return sight->login_uid == hunt->uid;
+	}
+	return false;
+}
+
+/* Whose is the audit session? su makes none, and hangs on that of whoever
+ * called it; so does a daemon that somebody has started by hand, with all
+ * logins that it takes where pam_loginuid is missing. */
+static enum da_err
+choose_scope(struct hunt *hunt, struct da_diag *diag)
+{
+	const struct da_anchor *anchor = hunt->anchor;
+	struct sight owner, parent;
+
+	if (!da_process_lives(hunt->paths->proc_dir, &anchor->owner) ||
+	    look(hunt, anchor->owner.pid, &owner) != DA_OK) {
+		da_diag_set(diag,
+		    "the login's process has ended, and the kernel knows no "
+		    "session: what it has left running cannot be told");
+		hunt->scope = OF_LOGIN;
+		return anchor->audit == DA_AUDIT_NONE ? DA_E_ABSENT : DA_OK;
+	}
+	hunt->scope = anchor->audit == DA_AUDIT_NONE ||
+		owner.login_uid != hunt->uid ||
+		(look(hunt, owner.parent, &parent) == DA_OK &&
+		    parent.audit == anchor->audit)
+	    ? BELOW_OWNER
+	    : WHOLE;
+	return DA_OK;
 }
 
 /* --- signalling --- */
@@ -348,20 +396,18 @@ da_session_terminate(const struct da_paths *paths,
     const struct da_session *session, struct da_diag *diag)
 {
 	DA_CLEANUP(hunt_done)
-	struct hunt hunt = {
-	    .paths = paths, .anchor = &session->anchor, .self = getpid()};
+	struct hunt hunt = {.paths = paths,
+	    .anchor = &session->anchor,
+	    .uid = session->uid,
+	    .self = getpid()};
 	struct da_machine machine;
 	enum da_err err = da_machine_read(paths, &machine, diag);
 
 	if (err != DA_OK || strcmp(machine.boot_id, session->boot_id) != 0)
 		return err;
-	if (session->anchor.audit == DA_AUDIT_NONE &&
-	    !da_process_lives(paths->proc_dir, &session->anchor.owner)) {
-		da_diag_set(diag,
-		    "the login's process has ended, and the kernel knows no "
-		    "session: what it has left running cannot be told");
-		return DA_E_ABSENT;
-	}
+	err = choose_scope(&hunt, diag);
+	if (err != DA_OK)
+		return err;
 	err = drive(&hunt, gentle, none, diag);
 	/* Who cannot be told may still be made to. */
 	if (hunt.alive > 0 || err != DA_OK)

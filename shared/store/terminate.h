@@ -19,16 +19,19 @@
 
 struct da_paths;
 
-/* Ends every process of a session that da_session_load() has opened (facts that
- * are merely listed are not verified): those in its audit session or, where it
- * has none, the owner of the login and what descends from it; those whose
- * parent has gone before are not found then. SIGHUP and SIGTERM first, SIGKILL
- * after DA_SESSION_TERMINATE_MS for what is left and for what that starts
- * meanwhile; returns within twice that time, and that of some looks at all
- * processes. DA_OK         none is left; of a session of another boot none ever
- * is DA_E_ABSENT   no audit session, and the owner has ended: none was touched
+/* Ends every process of a session that da_session_load() has opened; facts that
+ * are merely listed are not verified. Which they are:
+ *   the audit session, where it is this session's own: its owner is the first
+ *   of one that others have as well (su's), and where there is none: the owner
+ *     and what descends from it; not what has lost its parent before
+ *   when the owner is gone: the audit session, if that login was of this uid
+ * SIGHUP and SIGTERM first, SIGKILL after DA_SESSION_TERMINATE_MS for what is
+ * left and for what that starts meanwhile; returns within twice that time and
+ * that of some looks at all processes.
+ *   DA_OK         none is left; of a session of another boot none ever is
+ *   DA_E_ABSENT   no audit session and no owner: none was touched
  *   DA_E_TIMEOUT  some do not end, or others come faster than they go
- *   DA_E_SYS      with the text of the first failure; the others were signalled
+ *   DA_E_SYS      the text is of the first failure; the others were signalled
  *   DA_E_NOMEM, and the errors of da_machine_read() */
 enum da_err da_session_terminate(const struct da_paths *paths,
     const struct da_session *session, struct da_diag *diag) DA_MUST_CHECK;

@@ -80,6 +80,16 @@ test_host_process(const struct test_folder *folder, int32_t pid, int32_t parent,
 }
 
 void
+test_host_login_uid(const struct test_folder *folder, int32_t pid, uint32_t uid)
+{
+	char name[64], text[16];
+
+	(void)snprintf(name, sizeof(name), "proc/%d/loginuid", pid);
+	(void)snprintf(text, sizeof(text), "%u", uid);
+	test_folder_write(folder, name, 0444, text);
+}
+
+void
 test_host_process_ends(const struct test_folder *folder, int32_t pid)
 {
 	char command[128];

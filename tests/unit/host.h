@@ -27,6 +27,8 @@ void test_host_ids(const struct test_folder *folder, const char *machine_id,
 /* A process in its /proc; its name holds brackets and blanks. */
 void test_host_process(const struct test_folder *folder, int32_t pid,
     int32_t parent, uint64_t start_ticks, uint32_t audit);
+void test_host_login_uid(
+    const struct test_folder *folder, int32_t pid, uint32_t uid);
 void test_host_process_ends(const struct test_folder *folder, int32_t pid);
 
 /* Copies the folders of keys, tokens and sessions, modes and all. */

@@ -27,6 +27,8 @@
 /* Of the made-up /proc. */
 #define AUDIT 42u
 #define OTHER_AUDIT 43u
+#define UID 4000u
+#define OTHER_UID 4001u
 
 static struct test_folder folder;
 static struct da_diag diag;
@@ -66,7 +68,8 @@ read_machine(void)
 
 	assert_int_equal(
 	    da_machine_read(&folder.paths, &machine, &diag), DA_OK);
-	session = (struct da_session){.anchor = {.audit = DA_AUDIT_NONE}};
+	session =
+	    (struct da_session){.anchor = {.audit = DA_AUDIT_NONE}, .uid = UID};
 	memcpy(session.boot_id, machine.boot_id, sizeof(session.boot_id));
 }
 
@@ -96,9 +99,14 @@ set_up_real(void **state)
 static int
 tear_down(void **state)
 {
+	struct report line;
+
 	(void)state;
 	/* What a failed test leaves; those that were waited for are not in
 	 * there any more. */
+	assert_int_equal(fcntl(reports[0], F_SETFL, O_NONBLOCK), 0);
+	while (read(reports[0], &line, sizeof(line)) == sizeof(line))
+		pids[line.role] = line.value;
 	for (size_t i = 0; i < ROLES; i++) {
 		if (pids[i] > 0)
 			(void)kill(pids[i], SIGKILL);
@@ -292,7 +300,9 @@ start_session(void (*run)(void))
 		skip(); /* a kernel without audit sessions */
 	}
 	session.anchor.audit = audit;
-	session.anchor.owner = (struct da_process){.pid = pid};
+	assert_int_equal(
+	    da_process_look("/proc", pid, &session.anchor.owner, NULL, &diag),
+	    DA_OK);
 }
 
 /* --- what became of it --- */
@@ -480,6 +490,8 @@ static void
 tell(enum role which, int32_t parent, uint64_t start_ticks, uint32_t audit)
 {
 	test_host_process(&folder, pids[which], parent, start_ticks, audit);
+	if (audit != DA_AUDIT_NONE)
+		test_host_login_uid(&folder, pids[which], UID);
 }
 
 /* "which" is told to be in no audit session. */
@@ -556,6 +568,79 @@ orphans_are_remembered(void **state)
 	assert_int_equal(status, 0);
 	assert_killed_by(LEADER, SIGHUP);
 	assert_killed_by(STUBBORN, SIGKILL);
+}
+
+/* --- an audit session that is not the session's own --- */
+
+/* A login (BYSTANDER) with a shell (CALLER), su below it, which is the owner,
+ * and what su has started. */
+static void
+start_su(uint32_t login_uid)
+{
+	static const enum role all[] = {BYSTANDER, CALLER, LEADER, PLAIN};
+
+	test_host_process(&folder, 1, 0, 1, DA_AUDIT_NONE);
+	for (size_t i = 0; i < 4; i++) {
+		start(all[i], be_plain);
+		collect(1);
+		tell(all[i], i > 0 ? pids[all[i - 1]] : 1, 1000 + i, AUDIT);
+		test_host_login_uid(&folder, pids[all[i]], login_uid);
+	}
+	session.anchor = (struct da_anchor){AUDIT, {pids[LEADER], 1002}};
+}
+
+static void
+only_su_ends(void **state)
+{
+	(void)state;
+	start_su(UID);
+	assert_int_equal(terminate_apart(), DA_OK);
+	assert_killed_by(LEADER, SIGHUP);
+	assert_killed_by(PLAIN, SIGHUP);
+	assert_spared(BYSTANDER);
+	assert_spared(CALLER);
+}
+
+/* The shell that su was called from has ended. */
+static void
+only_orphaned_su_ends(void **state)
+{
+	(void)state;
+	start_su(OTHER_UID);
+	tell(LEADER, 1, 1002, AUDIT);
+	test_host_login_uid(&folder, pids[LEADER], OTHER_UID);
+	assert_int_equal(terminate_apart(), DA_OK);
+	assert_killed_by(LEADER, SIGHUP);
+	assert_killed_by(PLAIN, SIGHUP);
+	assert_spared(BYSTANDER);
+	assert_spared(CALLER);
+}
+
+static void
+login_of_another_is_left_alone_without_su(void **state)
+{
+	(void)state;
+	start_su(OTHER_UID);
+	session.anchor.owner.start_ticks++;
+	assert_int_equal(terminate_apart(), DA_OK);
+	assert_spared(BYSTANDER);
+	assert_spared(CALLER);
+	assert_spared(LEADER);
+	assert_spared(PLAIN);
+}
+
+/* tmux, when sshd was killed. */
+static void
+login_without_its_owner_ends(void **state)
+{
+	(void)state;
+	start_su(UID);
+	session.anchor.owner.start_ticks++;
+	assert_int_equal(terminate_apart(), DA_OK);
+	assert_killed_by(BYSTANDER, SIGHUP);
+	assert_killed_by(CALLER, SIGHUP);
+	assert_killed_by(LEADER, SIGHUP);
+	assert_killed_by(PLAIN, SIGHUP);
 }
 
 static void
@@ -723,6 +808,10 @@ main(void)
 	    REAL(other_boot_is_left_alone),
 	    TOLD(descendants_of_the_owner_end),
 	    TOLD(orphans_are_remembered),
+	    TOLD(only_su_ends),
+	    TOLD(only_orphaned_su_ends),
+	    TOLD(login_of_another_is_left_alone_without_su),
+	    TOLD(login_without_its_owner_ends),
 	    TOLD(without_an_owner_nobody_is_touched),
 	    TOLD(number_that_comes_again_is_left_alone),
 	    TOLD(first_process_is_left_alone),

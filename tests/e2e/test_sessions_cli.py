@@ -39,7 +39,7 @@ def session(host, build):
     count = 0
 
     def make(account="alice", who="alice@example.com", service="sshd",
-             source="203.0.113.7", tty="ssh", tokens="ard", script="", uid=5000):
+             source="203.0.113.7", tty="ssh", tokens="ard", script="", uid=4000):
         nonlocal count
         count += 1
         at = f"/run/session{count}"
@@ -122,7 +122,7 @@ def test_long_names_fit_the_screen(run, session):
 def test_ids_are_as_long_as_needed(host, run, session):
     """Two sessions of one login of the kernel's begin alike."""
     first, pid = session()
-    second = host.run(session.driver, "make", str(pid), "5000", "alice", "",
+    second = host.run(session.driver, "make", str(pid), "4000", "alice", "",
                       "su", "", "pts/1", "-").stdout.strip()
     assert first[:16] == second[:16]
     shown = re.findall("^[0-9a-f]+", run("sessions", "list"), re.M)
@@ -145,7 +145,7 @@ def test_list_for_programs(run, session):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
                             listed[0].pop(key))
     assert listed[0] == {
-        "id": one, "account": "alice", "uid": 5000, "person": "alice",
+        "id": one, "account": "alice", "uid": 4000, "person": "alice",
         "who": "alice@example.com", "profile": "", "issuer": "",
         "subject": "", "service": "sshd", "source": "203.0.113.7",
         "tty": "ssh", "access_token": True, "refresh_token": True,

@@ -326,6 +326,11 @@ class Control:
         return [f"{one['endpoint']}: {one['what']}"
                 for one in self.state()["violations"]]
 
+    def live(self):
+        """The logins of which a token still works, whoever has it."""
+        return [one for one in self.state()["grants"]
+                if any(one["live"].values())]
+
     def wait_until(self, condition, timeout=10, what="condition"):
         """Ask for the state until condition(state) is true; its value."""
         end = time.monotonic() + timeout

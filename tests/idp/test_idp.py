@@ -194,6 +194,7 @@ def test_refresh_rotation_reuse(api, control, clean):
     assert api.userinfo(narrow["access_token"]).status == 401
     family = control.state()["grants"][0]
     assert family["reuse_detected"] and family["ended_by"] == "reuse"
+    assert control.live() == []
 
 
 def test_disabled_account(api, control, clean):
@@ -213,6 +214,7 @@ def test_revocation_and_introspection(api, control, clean):
     seen = api.post("/introspect", {
         "client_id": PUBLIC, "token": tokens["access_token"]}).json
     assert seen["active"] and seen["username"] == "alice"
+    assert control.live()[0]["live"] == {"access": 1, "refresh": 1}
     reply = api.post("/revoke", {
         "client_id": PUBLIC, "token": tokens["refresh_token"],
         "token_type_hint": "refresh_token"})
@@ -220,6 +222,7 @@ def test_revocation_and_introspection(api, control, clean):
     assert api.refresh(tokens["refresh_token"]).error == "invalid_grant"
     assert api.userinfo(tokens["access_token"]).status == 401
     assert control.state()["grants"][0]["ended_by"] == "revocation"
+    assert control.live() == []
     assert api.post("/revoke", {
         "client_id": PUBLIC, "token": "unknown"}).status == 200
 

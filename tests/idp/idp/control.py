@@ -53,7 +53,7 @@ class Control:
             "issuer": provider.issuer,
             **provider.journal.report(),
             "codes": [grant.report() for grant in provider.devices.all()],
-            "grants": [family.report() for family in provider.tokens.families],
+            "grants": provider.tokens.report(),
             "quirks": provider.quirks.asked,
             "disabled": sorted(
                 name for name, account in provider.directory.accounts.items()

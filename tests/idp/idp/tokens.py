@@ -120,6 +120,19 @@ class TokenStore:
             return True
         return False
 
+    def report(self):
+        """A dict for each login, with how many of its tokens still work."""
+        return [{**family.report(), "live": self._live(family)}
+                for family in self.families]
+
+    def _live(self, family):
+        return {
+            "access": sum(token.family is family
+                          and self.access(text) is not None
+                          for text, token in self._access.items()),
+            "refresh": sum(self.refresh_family(text) is family
+                           for text in self._refresh)}
+
     def refresh_family(self, text):
         """The family of a current refresh token (for introspection)."""
         family, current = self._refresh.get(text, (None, False))

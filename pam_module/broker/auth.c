@@ -741,6 +741,11 @@ leave_tokens(struct auth *auth)
 {
 	struct da_transaction *transaction = auth->transaction;
 	struct da_session *left = &transaction->leftover;
+	/* It is written down, and an unknown name may be a mistyped password.
+	 */
+	const char *account = transaction->user_is_known
+	    ? transaction->request.user
+	    : "(unknown)";
 
 	if (auth->session.access_token.len == 0)
 		return;
@@ -751,7 +756,7 @@ leave_tokens(struct auth *auth)
 	memcpy(left->issuer, transaction->profile->issuer,
 	    strlen(transaction->profile->issuer) + 1);
 	memcpy(left->subject, transaction->subject, sizeof(left->subject));
-	memcpy(left->account, transaction->request.user, sizeof(left->account));
+	DA_IGNORE(da_text_copy(account, left->account, sizeof(left->account)));
 	memcpy(
 	    left->service, transaction->request.service, sizeof(left->service));
 	memcpy(left->profile, transaction->profile->name,

@@ -195,7 +195,9 @@ run(struct da_exchange *exchange, enum da_task task, struct da_order *order,
 	if (err == DA_OK)
 		err = hear_worker(exchange, order, &worker, ret);
 	da_worker_end(&worker);
-	if (err == DA_OK)
+	/* A revocation may be that of a login that was refused, which leaves
+	 * nothing behind. */
+	if (err == DA_OK && task != DA_TASK_REVOKE)
 		da_order_keep(
 		    exchange->paths, exchange->profile, &ret->metadata);
 	da_wire_done(DA_WIRE_METADATA, &ret->metadata);

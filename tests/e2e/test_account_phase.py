@@ -22,6 +22,7 @@ SUCCESS, PERM_DENIED, AUTHINFO_UNAVAIL, IGNORE = 0, 6, 9, 25
 def alice(host, idp, login, tmp_path):
     """alice has signed in once and has a key; the options of ssh for it."""
     sign_in(idp, login)
+    host.taken_back(idp)
     idp.control.reset()
     return key_for(host, "alice", tmp_path)
 
@@ -77,7 +78,7 @@ def refused(host, text, state, service="sshd"):
     if service == "sudo" and says == NO_MORE:
         says = NO_MORE_SUDO
     assert says in text, text
-    line = host.audit()[-1]
+    line = host.decisions()[-1]
     assert (line["event"], line["result"], line["reason"]) == (
         "account", "refused", reason)
     assert detail in line["detail"]
@@ -117,7 +118,7 @@ def test_P5_section_taken_away(host, idp, login, tmp_path):
     text = client.rest()
     assert "ada may not log in here any more." in text
     assert "let in" not in text and client.status == 255
-    assert host.audit()[-1]["detail"] == \
+    assert host.decisions()[-1]["detail"] == \
         "[account ada] does not list the person any more"
     host.configure(idp, sections=sections)
     client = login("ada", options=options)

@@ -245,11 +245,12 @@ def test_lock_stops_every_login(host, idp, accounts, sign_in, login, with_key):
     assert with_key("alice")
     assert "Open sessions go on" in accounts("lock", "alice")
     assert not with_key("alice")
+    host.taken_back(idp)
     before = len(idp.control.requests())
     client = login("alice")
     assert "not possible here" in client.rest()
     assert len(idp.control.requests()) == before
-    assert host.audit()[-1]["reason"] == "account-locked"
+    assert host.decisions()[-1]["reason"] == "account-locked"
     assert known(accounts)["alice"]["state"] == "locked"
     assert "already" in accounts("lock", "alice")
     accounts("unlock", "alice")
@@ -325,7 +326,7 @@ def test_a_colliding_uid_and_its_cure(host, accounts, sign_in, login):
     client = login("alice")
     client.rest()
     assert client.status != 0
-    detail = host.audit()[-1]["detail"]
+    detail = host.decisions()[-1]["detail"]
     assert "belongs to bob" in detail
     assert "devauth accounts add alice --uid N" in detail
     assert "belongs to bob" in accounts("add", "alice", status=1)
@@ -343,7 +344,7 @@ def test_a_number_of_the_group_file_collides(host, accounts, login, sign_in):
     host.run("sh", "-c", f"rm {DATABASE} /var/lib/devauth/people/*; "
              f"devauth config apply; groupadd -g {uid} clash", check=True)
     login("alice").rest()
-    assert "taken in /etc/group" in host.audit()[-1]["detail"]
+    assert "taken in /etc/group" in host.decisions()[-1]["detail"]
 
 
 def test_add_pins_in_advance(host, idp, accounts, login, sign_in, with_key):
@@ -352,11 +353,11 @@ def test_add_pins_in_advance(host, idp, accounts, login, sign_in, with_key):
     # No sign-in yet, so no key either.
     assert not with_key("alice")
     assert audit(host, "add")[0]["uid"] == str(uid_of(host, "alice"))
-    assert host.audit()[-1]["reason"] == "unknown-account"
+    assert host.decisions()[-1]["reason"] == "unknown-account"
     text, status = sign_in("alice")
     assert status != 0
-    assert host.audit()[-1]["reason"] == "subject-changed"
-    assert "devauth accounts relink alice" in host.audit()[-1]["detail"]
+    assert host.decisions()[-1]["reason"] == "subject-changed"
+    assert "devauth accounts relink alice" in host.decisions()[-1]["detail"]
     accounts("relink", "alice", f"{idp.issuer}#{SUBJECTS['alice']}")
     assert sign_in("alice")[1] == 0
     assert "/srv/alice" in host.run("getent", "passwd", "alice").stdout
@@ -449,7 +450,7 @@ def test_rename_keeps_uid_home_and_identity(host, idp, accounts, sign_in,
     assert uid_of(host, "alicia") == uid
     assert with_key("alicia")
     login("alice").rest()
-    assert host.audit()[-1]["reason"] in ("unknown-user", "account-locked")
+    assert host.decisions()[-1]["reason"] in ("unknown-user", "account-locked")
     idp.control.quirks(claims={"alice": {"preferred_username": "alicia"}})
     text, status = sign_in("alicia", by="alice", command="id -u; pwd; ls")
     assert status == 0
@@ -494,7 +495,7 @@ def test_an_identity_that_changed_its_name(host, idp, accounts, sign_in):
     idp.control.quirks(claims={"alice": {"preferred_username": "alicia"}})
     text, status = sign_in("alicia", by="alice")
     assert status != 0
-    assert "devauth accounts rename alice alicia" in host.audit()[-1]["detail"]
+    assert "devauth accounts rename alice alicia" in host.decisions()[-1]["detail"]
     accounts("rename", "alice", "alicia")
     assert sign_in("alicia", by="alice")[1] == 0
 
@@ -508,7 +509,7 @@ def test_relink(host, idp, accounts, sign_in, with_key):
     assert SUBJECTS["alice"] in text and SUBJECTS["bob"] in text
     assert not with_key("alice")
     assert sign_in("alice")[1] != 0
-    assert host.audit()[-1]["reason"] == "subject-changed"
+    assert host.decisions()[-1]["reason"] == "subject-changed"
     idp.control.quirks(claims={"bob": {"preferred_username": "alice"}})
     text, status = sign_in("alice", by="bob")
     assert status == 0 and str(uid) in text
@@ -761,7 +762,7 @@ def test_rebuild_after_the_database_was_cut(host, idp, accounts, sign_in,
     client = login("alice")
     client.rest()
     assert client.status != 0
-    assert "see devauth accounts check" in host.audit()[-1]["detail"]
+    assert "see devauth accounts check" in host.decisions()[-1]["detail"]
     damaged = host.run("devauth", "accounts", "check")
     assert damaged.returncode == 1
     assert "accounts.cdb: damaged; devauth accounts rebuild" in damaged.stdout

@@ -221,6 +221,7 @@ def test_unlisted_shell_refuses(host, idp, login, tmp_path):
     key = {user: key_for(host, user, tmp_path)
            for user in ("alice", "breakglass")}
     host.write("/etc/shells", "/bin/sh\n")
+    host.taken_back(idp)
     idp.control.reset()
     for user, options, phase in (("bob", ONCE, "auth"),
                                  ("alice", key["alice"], "account")):
@@ -228,7 +229,7 @@ def test_unlisted_shell_refuses(host, idp, login, tmp_path):
         text = client.rest()
         assert BROKEN in text and "let in" not in text
         assert client.status != 0
-        line = host.audit()[-1]
+        line = host.decisions()[-1]
         assert (line["event"], line["result"], line["reason"]) == (
             phase, "refused", "bad-configuration")
         assert line["detail"].startswith(

@@ -46,7 +46,7 @@ def entry(host, user):
 
 def refusal(host):
     """The last decision, which has to be a refusal: reason and detail."""
-    line = host.audit()[-1]
+    line = host.decisions()[-1]
     assert line["result"] == "refused", line
     return line["reason"], line["detail"]
 
@@ -311,6 +311,7 @@ def refused_names(host, idp, login):
              "    file.seek(64)\n"
              "    file.write(8192 * struct.pack('=Qq', 1, 2**63 - 1))",
              check=True)
+    host.taken_back(idp, 2)
     idp.control.reset()
     return KINDS
 

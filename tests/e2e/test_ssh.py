@@ -17,12 +17,6 @@ ONCE = ("-o", "NumberOfPasswordPrompts=1")
 UID_MIN, UID_MAX = 1879048192, 2147352575
 
 
-def nothing_left(host):
-    """No process of ours and no grant outlives a login."""
-    wait_until(lambda: not host.helpers(), 2, "our processes are gone")
-    assert host.listing("/run/devauth/grants") == []
-
-
 def nothing_written(host):
     """What a refused login must not leave behind."""
     assert host.listing("/var/lib/devauth/people") == []
@@ -60,11 +54,22 @@ def test_never_seen_person(host, idp, login):
     assert entry[0] == "alice" and entry[1] == "*"
     assert int(entry[2]) == int(entry[3]) == uid
     assert entry[5:] == ["/home/alice", "/bin/bash"]
-    nothing_left(host)
+    host.taken_back(idp)
     record = only_audit(host)
     assert record["result"] == "allowed" and record["user"] == "alice"
     assert record["rhost"] == "127.0.0.1" and record["subject"]
     assert only_audit(host, "account")["result"] == "allowed"
+    # What is there for the "devauth" command leads through the log.
+    session = re.search(r"DEVAUTH_SESSION=([\w-]+)", text).group(1)
+    assert [(line["event"], line["result"], line.get("session"))
+            for line in host.audit()] == [
+        ("auth", "allowed", None), ("account", "allowed", None),
+        ("open", "allowed", session), ("close", "allowed", session),
+        ("revoke", "done", session)]
+    for event in ("open", "revoke"):
+        line = only_audit(host, event)
+        assert all(line[key] == record[key] for key in (
+            "user", "service", "rhost", "issuer", "subject"))
     assert client.code not in host.log()
 
 
@@ -76,15 +81,17 @@ def test_second_login_makes_no_extra_request(host, idp, login):
         idp.control.approve("alice", client.code)
         client.press_enter()
         assert "alice" in client.rest()
-        paths = [request["path"] for request in idp.control.requests()]
-        # The logout's own request may come late.
-        others = [path for path in paths if path not in ("/token", "/revoke")]
+        host.taken_back(idp)
+        others = [request["path"] for request in idp.control.requests()
+                  if request["endpoint"] != "token"]
+        # The logout's own request comes last.
         if number == 0:
-            assert sorted(others) == [
+            assert sorted(others[:-1]) == [
                 "/.well-known/openid-configuration",
                 "/device_authorization", "/jwks"]
+            assert others[-1] == "/revoke"
         else:
-            assert others == ["/device_authorization"]
+            assert others == ["/device_authorization", "/revoke"]
 
 
 def test_uid_stays(host, idp, login):
@@ -141,7 +148,7 @@ def test_denied(host, idp, login):
     assert client.status == 255
     # A final refusal: sshd must not start a second device flow.
     assert len(idp.control.requests("device_authorization")) == 1
-    nothing_left(host)
+    host.nothing_left(2)
     nothing_written(host)
     assert only_audit(host)["reason"] == "denied"
 
@@ -152,7 +159,7 @@ def test_expired_by_the_provider(host, idp, login):
     client.press_enter()
     assert "Not approved in time." in client.rest()
     assert only_audit(host)["reason"] == "expired"
-    nothing_left(host)
+    host.nothing_left(2)
     nothing_written(host)
 
 
@@ -167,7 +174,7 @@ def test_expired_by_our_own_clock(host, idp, login):
     assert "Not approved in time." in text
     assert 19 < time.monotonic() - started < 25
     assert only_audit(host)["reason"] == "not-in-time"
-    nothing_left(host)
+    host.nothing_left(2)
 
 
 def test_wrong_person(host, idp, login):
@@ -179,7 +186,8 @@ def test_wrong_person(host, idp, login):
     assert "bob@example.com may not log in as alice." in text
     assert client.status == 255
     assert only_audit(host)["reason"] == "wrong-person"
-    nothing_left(host)
+    host.taken_back(idp)
+    assert only_audit(host, "revoke")["result"] == "done"
     nothing_written(host)
 
 
@@ -191,6 +199,8 @@ def test_not_in_an_allowed_group(host, idp, login):
     assert ("carol@example.com may not log in here as carol. Ask your "
             "administrator (rule: allowed_groups).") in text
     assert only_audit(host)["reason"] == "not-allowed"
+    host.taken_back(idp)
+    assert only_audit(host, "revoke")["result"] == "done"
     nothing_written(host)
 
 
@@ -232,8 +242,9 @@ def test_subject_changes_hands(host, idp, login):
     text = client.rest()
     assert "The name alice belongs to another identity on this host." in text
     assert client.status == 255
-    assert host.audit()[-1]["reason"] == "subject-changed"
+    assert host.decisions()[-1]["reason"] == "subject-changed"
     assert host.listing("/var/lib/devauth/people") == before
+    host.taken_back(idp, 2)
 
 
 def test_client_gone(host, idp, login):
@@ -272,7 +283,7 @@ def test_helper_killed(host, idp, login, name):
     text = client.rest()
     assert "Sign-in does not work on this host now." in text
     assert client.status == 255
-    nothing_left(host)
+    host.nothing_left(2)
     nothing_written(host)
 
 
@@ -286,7 +297,7 @@ def test_provider_down(host, idp, login):
     assert "Local accounts still work." in text
     assert time.monotonic() - started < 10
     assert host.audit()[0]["reason"] == "unreachable"
-    nothing_left(host)
+    host.nothing_left(2)
     nothing_written(host)
 
 
@@ -337,7 +348,7 @@ def test_two_logins_at_once(host, idp, login):
     assert first.child.isalive()
     idp.control.approve("alice", first.code)
     assert "alice" in first.rest()
-    nothing_left(host)
+    host.taken_back(idp, 2)
 
 
 def key_for(host, user, folder):
@@ -396,6 +407,7 @@ def test_key_after_a_sign_in(host, idp, login, tmp_path):
     """P5: keys work while the person is allowed, and stop when not."""
     sign_in(idp, login)
     options = key_for(host, "alice", tmp_path)
+    host.taken_back(idp)
     idp.control.reset()
     client = login("alice", options=options)
     assert "alice" in client.rest() and client.status == 0
@@ -407,8 +419,8 @@ def test_key_after_a_sign_in(host, idp, login, tmp_path):
     assert "alice may not log in here any more." in text
     assert client.status != 0
     assert idp.control.requests() == []
-    assert host.audit()[-1]["event"] == "account"
-    assert host.audit()[-1]["result"] == "refused"
+    assert host.decisions()[-1]["event"] == "account"
+    assert host.decisions()[-1]["result"] == "refused"
 
 
 def test_password_method_and_batch_mode(host, idp, login):
@@ -553,7 +565,7 @@ def test_too_many_codes(host, idp, login):
     text = client.rest()
     assert "Open " not in text
     assert "Sign-in is not possible here for this name." in text
-    assert host.audit()[-1]["reason"] == "rate-limited"
+    assert host.decisions()[-1]["reason"] == "rate-limited"
     assert len(idp.control.requests("device_authorization")) == made == 10
     # Somebody else from the same place is not concerned.
     assert login("bob").expect_code().code

@@ -5,6 +5,7 @@ publickey,keyboard-interactive, two logins of one person, a client killed at the
 prompt: test_ssh.py.
 """
 
+import os
 import re
 import signal
 import time
@@ -19,6 +20,10 @@ ALLOWED = ("auth", "allowed", "ok")
 CANCELLED = ("auth", "cancelled", "cancelled")
 ACCOUNT_ALLOWED = ("account", "allowed", "ok")
 OPENED = ("open", "allowed", "ok")
+CLOSED = ("close", "allowed", "ok")
+REVOKED = ("revoke", "done", "ok")
+LOGIN = [ALLOWED, ACCOUNT_ALLOWED, OPENED, CLOSED, REVOKED]
+SWEEP = ("/usr/libexec/devauth/devauth-broker", "sweep")
 
 AT_THE_PROMPT, AFTER_ENTER = "at-the-prompt", "after-enter"
 moment = pytest.mark.parametrize("moment", [AT_THE_PROMPT, AFTER_ENTER])
@@ -40,13 +45,6 @@ def sshd_processes(host):
 def helpers_end(host):
     """Within a second, though they have a session of their own."""
     wait_until(lambda: not host.helpers(), 1, "our processes are gone")
-
-
-def nothing_left(host):
-    """No process, grant or token of ours."""
-    helpers_end(host)
-    assert host.listing("/run/devauth/grants",
-                        "/var/lib/devauth/tokens") == []
 
 
 def polls_have_stopped(idp):
@@ -121,8 +119,8 @@ def test_sftp(host, idp, transfer, tmp_path):
     child.sendline("bye")
     child.expect(pexpect.EOF)
     assert host.read("/home/alice/there") == "some text\n"
-    assert decisions(host, 3) == [ALLOWED, ACCOUNT_ALLOWED, OPENED]
-    nothing_left(host)
+    host.taken_back(idp)
+    assert decisions(host, 5) == LOGIN
 
 
 def test_scp(host, idp, transfer, tmp_path):
@@ -134,8 +132,8 @@ def test_scp(host, idp, transfer, tmp_path):
     child.send("\r")
     child.expect(pexpect.EOF)
     assert host.read("/home/alice/there") == "some text\n"
-    assert decisions(host, 3) == [ALLOWED, ACCOUNT_ALLOWED, OPENED]
-    nothing_left(host)
+    host.taken_back(idp)
+    assert decisions(host, 5) == LOGIN
 
 
 @pytest.mark.parametrize("arguments", [
@@ -167,7 +165,7 @@ def test_max_auth_tries(host, idp, login):
     assert "Too many authentication failures" in text
     assert client.status == 255
     assert decisions(host, 2) == [("auth", "refused", "remote-policy")] * 2
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -193,7 +191,7 @@ def test_trouble_is_told_once(host, idp, login, trouble, says, reason):
     assert "Permission denied (publickey)." in text and client.status == 255
     assert decisions(host, 1) == [("auth", "refused", reason)]
     assert host.log().count("Failed keyboard-interactive/pam for alice") == 1
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -217,7 +215,7 @@ def test_codes_of_one_connection(host, idp, login):
     assert PROMPT not in text and client.status == 255
     assert codes(idp) == 1
     assert decisions(host, 1) == [("auth", "refused", "worker-failed")]
-    nothing_left(host)
+    host.nothing_left()
 
 
 def test_insistent_client_after_a_refusal(host, idp, login):
@@ -231,7 +229,7 @@ def test_insistent_client_after_a_refusal(host, idp, login):
     assert PROMPT not in text and client.status == 255
     assert codes(idp) == 1
     assert decisions(host, 1) == [("auth", "refused", "denied")]
-    nothing_left(host)
+    host.nothing_left()
 
 
 # Ends in the middle
@@ -246,7 +244,7 @@ def test_login_grace_time(host, idp, login, moment):
     assert decisions(host, 1) == [CANCELLED]
     idp.control.approve("alice", client.code)
     polls_have_stopped(idp)
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
     if moment == AT_THE_PROMPT:
         client.press_enter()  # until then ssh does not look
@@ -266,7 +264,7 @@ def test_monitor_killed(host, idp, login, moment):
     assert decisions(host, 1) == [CANCELLED]
     idp.control.approve("alice", client.code)
     polls_have_stopped(idp)
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -281,7 +279,7 @@ def test_conversation_killed(host, idp, login, moment, name):
     assert decisions(host, 1) == [CANCELLED]
     idp.control.approve("alice", client.code)
     polls_have_stopped(idp)
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -294,7 +292,7 @@ def test_client_killed_after_enter(host, idp, login):
     assert decisions(host, 1) == [CANCELLED]
     idp.control.approve("alice", client.code)
     polls_have_stopped(idp)
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -305,7 +303,7 @@ def test_client_killed_before_the_code(host, idp, login):
     wait_until(lambda: host.processes("devauth-worker"), what="a worker")
     wait_until(lambda: codes(idp), what="the request")
     client.child.kill(signal.SIGKILL)
-    nothing_left(host)
+    host.nothing_left()
     assert decisions(host, 1) == [CANCELLED]
     nothing_written(host)
 
@@ -315,7 +313,7 @@ def test_client_interrupted_after_enter(host, idp, login):
     client = up_to(login, AFTER_ENTER)
     client.child.sendintr()
     client.rest()
-    nothing_left(host)
+    host.nothing_left()
     assert decisions(host, 1) == [CANCELLED]
     nothing_written(host)
 
@@ -329,8 +327,8 @@ def test_two_people_at_once(host, idp, login):
     wait_until(lambda: len(host.helpers()) == 2, 1, "hers are gone")
     approve(idp, second, "bob")
     assert "bob" in second.rest() and second.status == 0
-    nothing_left(host)
-    assert decisions(host, 4) == [CANCELLED, ALLOWED, ACCOUNT_ALLOWED, OPENED]
+    host.taken_back(idp)
+    assert decisions(host, 6) == [CANCELLED, *LOGIN]
     assert host.run("getent", "passwd", "alice").stdout == ""
 
 
@@ -355,7 +353,7 @@ def test_kept_out_by_sshd(host, idp, login, option, value):
     assert client.status == 255
     assert idp.control.requests() == []
     assert decisions(host, 1) == [("auth", "refused", "unknown-user")]
-    nothing_left(host)
+    host.nothing_left()
     nothing_written(host)
 
 
@@ -364,7 +362,7 @@ def test_allow_groups_of_a_listed_person(host, idp, login):
     host.configure(idp, allowed_users="alice", allowed_groups=None)
     host.start_sshd(AllowGroups="alice")
     sign_in(idp, login)
-    nothing_left(host)
+    host.taken_back(idp)
 
 
 def test_wrong_key_first(host, idp, login, tmp_path):
@@ -385,7 +383,8 @@ SESSION = "session optional pam_devauth.so"
 
 
 def test_session_hook_fails_after_ours(host, idp, login):
-    """The grant is consumed, no command runs, nothing stays."""
+    """The grant is consumed, no command runs. sshd does not end what it takes
+    for not begun: the sweep does, once the connection is gone."""
     path = "/etc/pam.d/sshd"
     host.write(path, host.read(path) + "session required pam_deny.so\n")
     client = login("alice", "id; echo let in").expect_code()
@@ -393,7 +392,11 @@ def test_session_hook_fails_after_ours(host, idp, login):
     text = client.rest()
     assert "let in" not in text and client.status == 254
     assert decisions(host, 3) == [ALLOWED, ACCOUNT_ALLOWED, OPENED]
-    nothing_left(host)
+    wait_until(lambda: not sshd_processes(host), 2, "the connection is gone")
+    assert len(idp.control.live()) == 1
+    host.run(*SWEEP, check=True)
+    host.taken_back(idp)
+    assert decisions(host, 5)[3:] == [("end", "done", "ok"), REVOKED]
 
 
 def session_fails_before_ours(host, _folder):
@@ -415,9 +418,10 @@ def second_factor_fails(host, folder):
     return key_for(host, "bob", folder)
 
 
+@pytest.mark.parametrize("by", ["the sweep", "the next login"])
 @pytest.mark.parametrize("break_it", [
     session_fails_before_ours, account_fails_after_ours, second_factor_fails])
-def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it):
+def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it, by):
     """It is root's alone, has one use and a short life, and is swept."""
     stack = host.read("/etc/pam.d/sshd")
     options = break_it(host, tmp_path)
@@ -427,13 +431,29 @@ def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it):
     assert client.status in (254, 255)
     assert decisions(host, 2) == [ALLOWED, ACCOUNT_ALLOWED]
     helpers_end(host)
-    for path in host.listing("/run/devauth/grants"):
-        assert host.run("stat", "-c", "%U %a", path).stdout == "root 600\n"
-        host.run("touch", "--date=3 minutes ago", path, check=True)
+    path, = host.kept()
+    assert os.path.dirname(path) == "/run/devauth/grants"
+    assert host.run("stat", "-c", "%U %a", path).stdout == "root 600\n"
+    # It may still be consumed.
+    host.run(*SWEEP, check=True)
+    assert host.kept() == [path] and len(idp.control.live()) == 1
+    later = ("unshare", "--time", "--fork", "--boottime=150")
+    if by == "the sweep":
+        host.run(*later, *SWEEP, check=True)
+        host.taken_back(idp)
+        return
     host.write("/etc/pam.d/sshd", stack)
     host.start_sshd()
+    host.run("mv", SWEEP[0], SWEEP[0] + ".real", check=True)
+    host.write(SWEEP[0], "#!/bin/sh\nexec " + " ".join(later) +
+               f" {SWEEP[0]}.real\n", 0o755)
     sign_in(idp, login)
-    nothing_left(host)
+    wait_until(lambda: len(idp.control.requests("revoke")) == 1, 3, "the logout")
+    # The other one was put with what the sweep takes back.
+    wait_until(lambda: not host.processes("devauth-broker.real"), 3, "the end")
+    path, = host.listing("/var/lib/devauth/tokens/revoke")
+    host.run(SWEEP[0] + ".real", "sweep", check=True)
+    host.taken_back(idp, 2)
 
 
 def test_connection_without_a_session_channel(host, idp, login):
@@ -441,5 +461,9 @@ def test_connection_without_a_session_channel(host, idp, login):
     client = login("alice", None, options=("-N",)).expect_code()
     approve(idp, client)
     assert decisions(host, 3) == [ALLOWED, ACCOUNT_ALLOWED, OPENED]
-    nothing_left(host)
+    helpers_end(host)
     assert client.child.isalive()
+    assert len(idp.control.live()) == 1
+    client.child.kill(signal.SIGTERM)
+    host.taken_back(idp)
+    assert decisions(host, 5) == LOGIN

@@ -8,14 +8,17 @@
  *                         entry point is seen; USER "-" is no user at all
  *   memory PHASE LAST     the same, with the first, second, ... LASTth request
  *                         for memory failing; "memory N CODE"
- *   reload PHASE COUNT    the same COUNT times, loaded and unloaded each time
+ *   reload COUNT PHASE... the same COUNT times, loaded and unloaded each time;
+ *                         "open" with a grant in the PAM environment
  *   host KIND             authenticates through libpam in a process that uses
  *                         signals, timers and children of its own, and says
  *                         what has changed in it
  *   threads COUNT         as many threads, each with a handle of its own
- *   end                   pam_end() in a forked child first
+ *   end                   logs in, with pam_end() in forked children after the
+ *                         authentication and, twice, after the session's start
  *   zone BYTES            with a TZ of that length, set after the start
- *   hold                  authenticates, then waits for the end of its input
+ *   hold                  logs in as far as it gets, then waits for the end of
+ *                         its input
  *
  * Every kind of call prints "PHASE CODE". Phases: auth setcred acct open close
  * chauthtok.
@@ -48,6 +51,8 @@
 #define DESCRIPTORS_MAX 256
 #define CHILD_STATUS 42
 #define TICK_US 5000
+#define RELOAD_PHASES_MAX 4
+#define FORGED_GRANT "DEVAUTH_GRANT=00000000000000000000000000000000"
 
 struct target {
 	const char *module;
@@ -297,22 +302,32 @@ proc_has(const char *path, const char *text, char *ret_line, size_t size)
 static int
 run_reload(const struct target *target, int count, char **arguments)
 {
-	long rounds = count > 1 ? strtol(arguments[1], NULL, 0) : 1;
+	long rounds = count > 1 ? strtol(arguments[0], NULL, 0) : 1;
 	long warm = rounds / 10;
 	size_t in_use = 0, descriptors = 0;
 	char line[512];
-	int code = -1;
+	int codes[RELOAD_PHASES_MAX];
 
+	if (count < 2 || count - 1 > RELOAD_PHASES_MAX)
+		die("phases");
 	quiet = true;
 	for (long round = 0; round < warm + rounds; round++) {
 		void *module = load(target);
 		pam_handle_t *pamh = start(target);
-		int got = enter(module, pamh, arguments[0], 0);
 
-		if (code >= 0 && got != code)
-			(void)printf("differs %d\n", got);
-		code = got;
-		(void)pam_end(pamh, got);
+		for (int i = 0; i < count - 1; i++) {
+			const char *phase = arguments[i + 1];
+			int got;
+
+			if (strcmp(phase, "open") == 0 &&
+			    pam_putenv(pamh, FORGED_GRANT) != PAM_SUCCESS)
+				die("pam_putenv");
+			got = enter(module, pamh, phase, 0);
+			if (round > 0 && got != codes[i])
+				(void)printf("differs %d\n", got);
+			codes[i] = got;
+		}
+		(void)pam_end(pamh, PAM_SUCCESS);
 		if (dlclose(module) != 0)
 			die("dlclose");
 		if (round + 1 == warm) {
@@ -321,7 +336,8 @@ run_reload(const struct target *target, int count, char **arguments)
 		}
 	}
 	in_use = mallinfo2().uordblks - in_use;
-	print_result(arguments[0], code);
+	for (int i = 0; i < count - 1; i++)
+		print_result(arguments[i + 1], codes[i]);
 	(void)printf("grown %zd\n", (ssize_t)in_use);
 	(void)printf(
 	    "descriptors %zd\n", (ssize_t)(count_descriptors() - descriptors));
@@ -588,26 +604,36 @@ run_threads(const struct target *target, int count, char **arguments)
 
 /* end, zone, hold */
 
+/* As programs do it that fork for the person's command: the child lets go of
+ * its copy of the handle. */
+static void
+end_in_child(pam_handle_t *pamh)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child < 0)
+		die("fork");
+	if (child == 0)
+		_exit(pam_end(pamh, PAM_SUCCESS | (int)PAM_DATA_SILENT));
+	if (waitpid(child, &status, 0) != child)
+		die("waitpid");
+	print_result("child", status);
+}
+
 static int
 run_end(const struct target *target, int count, char **arguments)
 {
 	pam_handle_t *pamh = start(target);
-	int code = pam_authenticate(pamh, 0), status = -1;
-	pid_t child;
 
 	(void)count;
 	(void)arguments;
-	print_result("auth", code);
-	child = fork();
-	if (child < 0)
-		die("fork");
-	if (child == 0)
-		_exit(pam_end(pamh, code | (int)PAM_DATA_SILENT));
-	if (waitpid(child, &status, 0) != child)
-		die("waitpid");
-	print_result("child", status);
+	print_result("auth", pam_authenticate(pamh, 0));
+	end_in_child(pamh);
 	print_result("acct", pam_acct_mgmt(pamh, 0));
 	print_result("open", pam_open_session(pamh, 0));
+	end_in_child(pamh);
+	end_in_child(pamh);
 	print_result("end", pam_end(pamh, PAM_SUCCESS | (int)PAM_DATA_SILENT));
 	return 0;
 }
@@ -637,13 +663,20 @@ run_zone(const struct target *target, int count, char **arguments)
 static int
 run_hold(const struct target *target, int count, char **arguments)
 {
+	static const char *const names[] = {"auth", "acct", "open"};
 	pam_handle_t *pamh = start(target);
-	int code = pam_authenticate(pamh, 0);
+	int code = PAM_SUCCESS;
 	char byte;
 
 	(void)count;
 	(void)arguments;
-	print_result("auth", code);
+	for (size_t i = 0; i < DA_ARRAY_LEN(names) && code == PAM_SUCCESS;
+	     i++) {
+		code = find_phase(names[i])->through_libpam(pamh, 0);
+		print_result(names[i], code);
+	}
+	(void)printf("holds\n");
+	(void)fflush(stdout);
 	while (read(0, &byte, 1) == 1)
 		;
 	(void)pam_end(pamh, code);

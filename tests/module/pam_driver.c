@@ -12,7 +12,8 @@
  *   --rhost X, --tty X, --silent, --env NAME=VALUE, --no-conv,
  *   --answer line|null|fail   a prompt waits for a line on standard input
  *                             (default), gets no text, or fails
- *   phases: auth setcred acct open close chauthtok
+ *   phases: auth setcred acct open close chauthtok; "wait" prints itself and
+ *   waits for a line on standard input
  * Options that start with "title=" are ignored: they end the command line, so
  * that a test can look like the process "NAME [pam]".
  */
@@ -156,6 +157,14 @@ main(int argc, char **argv)
 
 		if (strncmp(argv[i], "title=", 6) == 0)
 			continue;
+		if (strcmp(argv[i], "wait") == 0) {
+			char line[16];
+
+			print_line("wait", "");
+			if (fgets(line, sizeof(line), stdin) == NULL)
+				return 2;
+			continue;
+		}
 		if (strcmp(argv[i], "--silent") == 0) {
 			flags = (int)PAM_SILENT;
 			continue;

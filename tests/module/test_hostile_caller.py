@@ -24,8 +24,8 @@ from idp.variants import (ERROR_DESCRIPTIONS, USER_CODE_VARIANTS,
                           VERIFICATION_URI_VARIANTS)
 from test_pam import (  # noqa: F401 - two of them are fixtures
     AUTH_ERR, AUTHINFO_UNAVAIL, BROKER, CONFDIR, CONV_ERR, IGNORE, MAXTRIES,
-    PERM_DENIED, SESSION_ERR, SPEAK, SUCCESS, SYSTEM_ERR, USER_UNKNOWN, Driver,
-    broker, driver, stack)
+    PERM_DENIED, SESSION_ERR, SPEAK, SUCCESS, SWEEP, SYSTEM_ERR, USER_UNKNOWN,
+    Driver, broker, driver, stack)
 
 BUF_ERR = 5
 
@@ -58,6 +58,7 @@ class Program:
 
     def __init__(self, host, name, environment=None, command="id -un",
                  trace=None, shell="", dimensions=(24, 100)):
+        self.name = name
         user, group, start, self.expected = self.PROGRAMS[name]
         start = [*start, *(command.split() if name == "sudo" else [command])]
         variables = {"PATH": "/usr/bin:/bin", "TERM": "xterm",
@@ -186,9 +187,10 @@ def traces(known, program):
         for each in started:
             each.succeed()
         found = [Trace(known, each.trace) for each in started]
-        for trace in found:
-            # Broker and worker, and a broker for the account.
-            assert len(trace.helpers) == 3
+        for each, trace in zip(started, found):
+            # Broker and worker, a broker for the account, a worker that takes
+            # the tokens back; and where there is a session two for its ends.
+            assert len(trace.helpers) == (6 if each.name == "su" else 4)
         return found
 
     return run
@@ -463,6 +465,7 @@ def test_E7_endless_time_zone(host, idp, build, stack):  # noqa: F811
 def test_E9_umask(host, idp, build, stack, mask):  # noqa: F811
     """Modes are what we say, with a caller that hides nothing or all."""
     folders = ("/var/lib/devauth", "/var/cache/devauth", "/run/devauth")
+    stack(service="login")
 
     def modes():
         listing = host.run("find", *folders, "-printf", "%y %m %u %p\n").stdout
@@ -473,8 +476,9 @@ def test_E9_umask(host, idp, build, stack, mask):  # noqa: F811
     before = modes()
     for lines in drive_all(host, build, *(
             {"mode": "call", "user": "alice", "arguments": ("0", *phases),
-             "prefix": ("sh", "-c", f'umask {mask}; exec "$@"', "sh")}
-            for phases in (("auth",), ("auth", "acct")))):
+             "prefix": ("sh", "-c", f'umask {mask}; exec "$@"', "sh"),
+             "service": "login"}
+            for phases in (("auth",), ("auth", "acct", "open")))):
         assert {code for _, code in codes(lines)} == {SUCCESS}
     after = modes()
     public = {"/var/lib/devauth/accounts.cdb", "/var/lib/devauth/generation"}
@@ -482,6 +486,9 @@ def test_E9_umask(host, idp, build, stack, mask):  # noqa: F811
     assert any("/grants/" in path for path in new)
     assert any("/people/" in path for path in new)
     assert any("/cache/" in path for path in new)
+    assert any("/tokens/" in path for path in new)
+    assert any("/sessions/" in path for path in new)
+    assert any("/keys/" in path for path in new)
     assert "/run/devauth/limits" in new
     for path, (kind, mode, owner) in after.items():
         assert owner == "root", path
@@ -525,23 +532,33 @@ def test_E12_threads(host, idp, build, stack):  # noqa: F811
     lines = drive(host, build, "threads", "alice", "8")
     assert codes(lines) == [("auth", SUCCESS)] * 8
     assert len(host.listing("/run/devauth/grants")) == 8
+    # This service has no session phase.
+    wait_until(lambda: not idp.control.live(), 3, "the tokens are taken back")
     host.configure(idp, allowed_users="bob", allowed_groups=None)
     lines = drive(host, build, "threads", "alice", "64")
     assert codes(lines) == [("auth", AUTH_ERR)] * 64
     nothing_left(host)
 
 
-@pytest.mark.parametrize("user, rounds, code", [
-    ("root", 10000, IGNORE), ("alice", 500, AUTH_ERR)])
+@pytest.mark.parametrize("user, rounds, expected", [
+    ("root", 10000, {"auth": IGNORE, "open": IGNORE, "close": IGNORE}),
+    ("alice", 10000, {"setcred": SUCCESS, "close": SUCCESS}),
+    ("alice", 500, {"auth": AUTH_ERR}),
+    ("alice", 100, {"open": SUCCESS}),
+    ("alice", 100, {"open": SUCCESS, "close": SUCCESS})])
 def test_E13_loaded_and_unloaded(
-        host, idp, build, stack, user, rounds, code):  # noqa: F811
+        host, idp, build, stack, user, rounds, expected):  # noqa: F811
     """Memory, descriptors and threads stay flat; nothing keeps the module in
-    the process; the second row starts a broker each time."""
+    the process, what pam_end() has to release included. The rows with fewer
+    rounds start a broker each time, the last ones one that agrees."""
     host.configure(idp, allowed_users="bob", allowed_groups=None)
-    lines = drive(host, build, "reload", user, "auth", str(rounds))
+    if expected.get("open") == SUCCESS:
+        broker(host, SPEAK + "s.sendall(result(0, YES, session='5' * 48))")
+    lines = drive(host, build, "reload", user, str(rounds), *expected)
     facts = dict(line.split(None, 1) for line in lines)
     assert "differs" not in facts
-    assert facts["auth"] == str(code)
+    for phase, code in expected.items():
+        assert facts[phase] == str(code)
     # Less than a byte a round: no leak, but room for the loader's own lists.
     assert int(facts["grown"]) < rounds
     assert facts["descriptors"] == "0"
@@ -663,7 +680,7 @@ def test_E15_variables_of_the_project(known, program):
             known.command("readelf", "-p", ".rodata", path), check=True,
             capture_output=True).stdout
         words = set(re.findall(rb"\b(?:DEVAUTH|DA)_[A-Z_]+", text))
-        assert words <= {b"DEVAUTH_GRANT"}, path
+        assert words <= {b"DEVAUTH_GRANT", b"DEVAUTH_SESSION"}, path
 
 
 CLI = "/usr/bin/devauth"
@@ -877,7 +894,7 @@ DOCUMENTED = {
     "acct": REFUSED | {SUCCESS, IGNORE, PERM_DENIED, 13, USER_UNKNOWN,
                        MAXTRIES},
     "open": REFUSED | {SUCCESS, IGNORE, SESSION_ERR},
-    "close": {SUCCESS, IGNORE, SYSTEM_ERR, BUF_ERR, SESSION_ERR},
+    "close": REFUSED | {SUCCESS, IGNORE, SESSION_ERR},
     "chauthtok": {IGNORE, PERM_DENIED, SYSTEM_ERR, BUF_ERR, USER_UNKNOWN},
 }
 # For somebody of ours who has never signed in: no phase but auth may ask.
@@ -996,7 +1013,7 @@ def test_P3_no_longer_allowed(known, idp):
     known.configure(idp, allowed_groups="somebody-else")
     assert not enters("alice")
     assert enters("local")
-    assert known.audit()[-1]["reason"] == "account-denied"
+    assert known.decisions()[-1]["reason"] == "account-denied"
     assert idp.control.requests() == []
 
 
@@ -1038,13 +1055,121 @@ def test_P6_passwords(known, program):
 
 def test_P7_end_in_a_child(host, idp, build, stack):  # noqa: F811
     """pam_end() of a copy of the handle, with PAM_DATA_SILENT, takes nothing
-    away: what was granted is there for the parent."""
+    away: what was granted is there for the parent, and the session goes on
+    until it is closed or its owner is gone."""
+    stack(service="login")
     idp.control.quirks(approve_immediately="alice")
-    lines = drive(host, build, "end", "alice")
-    assert {"auth 0", "child 0", "acct 0", "open 0", "end 0"} <= set(lines)
-    assert idp.control.requests("revocation") == []
-    # Without a grant alice, who was never here, would have been refused.
-    assert host.listing("/run/devauth/grants") == []
+    lines = drive(host, build, "end", "alice", service="login")
+    assert [line for line in lines if re.fullmatch(r"\w+ \d+", line)] == [
+        "auth 0", "child 0", "acct 0", "open 0", "child 0", "child 0", "end 0"]
+    assert not host.helpers()
+    assert idp.control.requests("revoke") == []
+    assert len(idp.control.live()) == 1
+    assert [line["event"] for line in host.audit()] == ["auth", "account",
+                                                        "open"]
+    # The grant was consumed, once.
+    token, facts = sorted(host.kept(), reverse=True)
+    assert os.path.dirname(token) == "/var/lib/devauth/tokens"
+    assert facts == f"/run/devauth/sessions/{os.path.basename(token)}"
+    host.run(*SWEEP, check=True)
+    host.taken_back(idp)
+    assert [line["event"] for line in host.audit()][3:] == ["end", "revoke"]
+
+
+def logged_in(idp, driver, *phases):  # noqa: F811
+    """Somebody with a session, in the middle of it; its id."""
+    idp.control.quirks(approve_immediately="alice")
+    each = driver("alice", "auth", "acct", "open", "wait", *phases,
+                  service="login")
+    for phase in ("auth", "acct", "open"):
+        assert each.result(phase) == SUCCESS
+    each.until(r"wait")
+    return each
+
+
+def session_of(host):
+    path, = host.listing("/var/lib/devauth/tokens")
+    return os.path.basename(path)
+
+
+def test_I10_phases_out_of_order(host, idp, driver, stack):  # noqa: F811
+    """Twice, too early, too late: one session, one revocation; what comes at
+    another time has no effect."""
+    stack(service="login")
+    idp.control.quirks(approve_immediately="alice")
+    phases = ("close", "setcred", "open", "auth", "close", "setcred", "acct",
+              "close", "open", "open", "setcred", "close", "close", "setcred",
+              "open", "close")
+    each = driver("alice", *phases, service="login")
+    for phase in phases:
+        assert each.result(phase) == SUCCESS, phase
+    host.taken_back(idp)
+    assert [(line["event"], line["result"]) for line in host.audit()] == [
+        ("auth", "allowed"), ("account", "allowed"), ("open", "allowed"),
+        ("close", "allowed"), ("revoke", "done")]
+
+
+def test_I10_another_handle(host, idp, driver, stack):  # noqa: F811
+    """A session is closed by the handle that opened it and nobody else, not
+    even one that knows its name; two handles are two sessions."""
+    stack(service="login")
+    first = logged_in(idp, driver, "close")
+    mine = session_of(host)
+    second = logged_in(idp, driver, "close", "close")
+    ids = {os.path.basename(path)
+           for path in host.listing("/var/lib/devauth/tokens")}
+    assert len(ids) == 2 and mine in ids
+    other = driver("alice", "--env", f"DEVAUTH_SESSION={mine}", "setcred",
+                   "close", "open", "close", service="login")
+    for phase in ("setcred", "close", "open", "close"):
+        assert other.result(phase) == SUCCESS
+    other.rest()
+    assert len(idp.control.live()) == 2 and not host.helpers()
+    second.child.send("\n")
+    for _ in range(2):
+        assert second.result("close") == SUCCESS
+    wait_until(lambda: not host.helpers(), 3, "the revocation")
+    assert session_of(host) == mine
+    assert len(idp.control.live()) == 1
+    first.child.send("\n")
+    assert first.result("close") == SUCCESS
+    host.taken_back(idp, 2)
+    assert [line["event"] for line in host.audit()].count("close") == 2
+
+
+def test_P8_replayed_grant(host, idp, driver, stack):  # noqa: F811
+    """What another process has consumed opens no second session; neither does
+    one for another person or service."""
+    stack(service="login")
+    stack(service="sshd")
+    idp.control.quirks(approve_immediately="alice")
+    each = driver("alice", "auth", service="login")
+    grant = re.search(r"DEVAUTH_GRANT=(\w{32})", each.rest()).group(1)
+    assert os.path.basename(*host.kept()) == grant
+    variable = ("--env", f"DEVAUTH_GRANT={grant}")
+
+    def opens(user, service):
+        each = driver(user, *variable, "open", "wait", "close", service=service)
+        code = each.result("open")
+        each.until("wait")
+        return each, code
+
+    for user, service in (("bob", "login"), ("alice", "sshd")):
+        assert opens(user, service)[1] == SESSION_ERR
+        assert os.path.basename(*host.kept()) == grant
+    assert driver("alice", *variable, "acct", service="login").result(
+        "acct") == SUCCESS
+    holder, code = opens("alice", "login")
+    assert code == SUCCESS and len(session_of(host)) == 48
+    replay, code = opens("alice", "login")
+    assert code == SESSION_ERR
+    replay.child.send("\n")
+    replay.result("close")  # libpam remembers what did not open
+    assert "DEVAUTH" not in replay.rest()
+    assert len(idp.control.live()) == 1
+    holder.child.send("\n")
+    assert holder.result("close") == SUCCESS
+    host.taken_back(idp)
 
 
 # -- T: what a person sees
@@ -1338,6 +1463,61 @@ def test_G1_signals(host, idp, driver, stack, point, what):  # noqa: F811
     assert host.listing("/run/devauth/grants", "/var/lib/devauth/people") == []
 
 
+@pytest.mark.parametrize("what", ["KILL", "TERM"])
+def test_G1_gone_after_the_approval(
+        host, idp, driver, stack, what):  # noqa: F811
+    """The tokens are here, Enter is not: they are taken back at once."""
+    stack("prompt=enter", service="login")
+    each = driver("alice", "auth", service="login")
+    idp.control.approve("alice", each.code())
+    wait_until(idp.control.live, what="the tokens")
+    wait_until(lambda: not host.processes("devauth-worker"), 3, "the identity")
+    pid, = host.processes("pam_driver")
+    host.run("kill", f"-{what}", str(pid), check=True)
+    host.taken_back(idp)
+    assert [(line["event"], line["result"]) for line in host.audit()] == [
+        ("auth", "cancelled"), ("revoke", "done")]
+
+
+@pytest.mark.parametrize("phase, call", [
+    ("open", "fsync"), ("open", "renameat"), ("open", "unlinkat"),
+    ("close", "renameat"), ("close", "unlinkat")])
+def test_G1_broker_killed_on_the_way(
+        host, idp, driver, stack, phase, call):  # noqa: F811
+    """Before each of the calls that change what is kept: whatever is left of
+    the session, the sweep takes it back, once the grant is too old as well."""
+    stack(service="login")
+    idp.control.quirks(approve_immediately="alice")
+    tokens_at = re.compile(r"/run/devauth/grants/\w+"
+                           r"|/var/lib/devauth/tokens/(revoke/)?\w+")
+    killed = 0
+    for number in range(1, 4):
+        no_code_limits(host)
+        phases = ["auth", "acct", "open", "close"]
+        phases.insert(phases.index(phase), "wait")
+        each = driver("alice", *phases, service="login")
+        each.until("wait")
+        helpers_under_strace(
+            host, f"trace={call}", f"inject={call}:signal=KILL:when={number}")
+        each.child.send("\n")
+        code = each.result(phase)
+        each.rest()
+        nothing_left(host)
+        host.run("mv", BROKER + ".real", BROKER, check=True)
+        killed += "SIGKILL" in host.read(TRACE)
+        assert code in DOCUMENTED[phase]
+        host.run("unshare", "--time", "--fork", "--boottime=150", *SWEEP,
+                 check=True)
+        assert idp.control.live() == []
+        # Half a file could be one that is being written, for a while.
+        assert [path for path in host.kept() if tokens_at.fullmatch(path)] == []
+        host.run("find", "/run/devauth", "/var/lib/devauth", "-type", "f",
+                 "-exec", "touch", "--date=3 hours ago", "{}", "+", check=True)
+        host.run(*SWEEP, check=True)
+        assert host.kept() == []
+    assert killed > 0
+
+
 KEYS = {"Ctrl-C": "\x03", "Ctrl-\\": "\x1c", "Ctrl-Z": "\x1a"}
 
 
@@ -1390,7 +1570,7 @@ def test_G4_keys(known, idp, name, where, key):
     child.expect(r"status=(\d+)\r\n(-?echo)\r\n")
     assert child.match.group(1) != "0" and child.match.group(2) == "echo"
     child.close(force=True)
-    assert {line["result"] for line in known.audit()[-1:]} == {"cancelled"}
+    assert {line["result"] for line in known.decisions()[-1:]} == {"cancelled"}
 
 
 def with_secret(host, idp):
@@ -1509,14 +1689,20 @@ def search_host(host, patterns):
             or "devauth" in host.run("cat", line.split()[-1]).stdout]
 
 
+def sealed(host, idp, secrets):
+    """Tokens there are on the host, and nobody can read them."""
+    assert host.kept() and len(idp.control.live()) == 1
+    return search_host(host, secrets) == []
+
+
 @pytest.mark.parametrize("ending", [
     "allowed", "denied", "expired", "wrong person", "not allowed",
     "bad signature", "bad device code", "refused client", "provider's error",
     "worker crashes", "broker killed", "host killed"])
 def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
     """Client secret, device code, tokens and the user code: in no log, file,
-    command line or environment, and not on the screen, however it ends.
-    L2: of the user code only a digest. L3: no name that nobody knows."""
+    command line or environment, and not on the screen, however it ends. The
+    host has tokens, in a grant, a session, and what is to be taken back. L2: of the user code only a digest. L3: no name that nobody knows."""
     secrets = [*with_secret(host, idp), JWT, ACCESS, REFRESH, DEVICE_CODE]
     user = "carol" if ending == "not allowed" else "alice"
     quirks = {
@@ -1525,11 +1711,13 @@ def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
         "bad device code": {"endpoint": {"device_authorization": {
             "merge": {"device_code": DEVICE_CODE}}}},
     }.get(ending, {})
-    idp.control.quirks(**quirks)
+    idp.control.quirks(refresh_token="always", **quirks)
     if ending == "refused client":
         host.write("/etc/devauth/secret", "s:e/c r%t+1-not\n", 0o600)
-    stack("debug")
-    each = driver(user, "auth", "acct", "open", "close")
+    stack("debug", service="login")
+    waits = ("wait",) if ending == "allowed" else ()
+    each = driver(user, "auth", *waits, "acct", "open", *waits, "close",
+                  *waits, service="login")
     code = None
     if ending != "refused client":
         code = each.code()
@@ -1546,9 +1734,29 @@ def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
         host.run("kill", f"-{number}", str(pid), check=True)
     elif code is not None:
         act.get(ending, lambda: idp.control.approve(user, code))()
-    text = each.rest()
+    text = ""
+    for folder in ("/run/devauth/grants/", "/var/lib/devauth/tokens/",
+                   "/var/lib/devauth/tokens/revoke/")[:3 * len(waits)]:
+        # The provider takes nothing back for now.
+        idp.control.quirks(refresh_token="always", endpoint={
+            "revoke": {"status": 503, "body": ""}})
+        each.until("wait")
+        text += each.child.before
+        wait_until(lambda: not host.helpers(), 3, "our processes are gone")
+        assert any(os.path.dirname(path) + "/" == folder
+                   for path in host.kept())
+        assert sealed(host, idp, secrets)
+        each.child.send("\n")
+    text += each.rest()
     assert (f"auth {SUCCESS}" in text) == (ending == "allowed")
     nothing_left(host)
+    if ending == "allowed":
+        # The time of the next try has not come yet.
+        assert sealed(host, idp, secrets)
+        idp.control.quirks()
+        host.run("unshare", "--time", "--fork", "--boottime=100", *SWEEP,
+                 check=True)
+    assert host.kept() == [] and idp.control.live() == []
     wait_until(lambda: host.audit() or ending == "broker killed",
                what="the audit line")
     if code is not None:
@@ -1559,9 +1767,14 @@ def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
     for secret in secrets:
         assert not re.search(secret, text + host.log()), secret
     if ending not in ("allowed", "broker killed"):
-        assert {line["user"] for line in host.audit()} == {"(unknown)"}
-        # The name that was typed; what claims say is the provider's word.
-        log = re.sub(r"the claim .*", "", host.log())
+        # The name that was typed; what claims say is the provider's word, and
+        # whose name it has said has not typed a password.
+        named = ("auth", "revoke") if ending == "not allowed" else ()
+        for line in host.audit():
+            assert line["user"] == (user if line["event"] in named
+                                    else "(unknown)"), line
+        log = re.sub(rf"the claim .*|event=({'|'.join(named)}) .*", "",
+                     host.log())
         assert not re.search(rf"\b(user|name)\W+{user}\b", log)
 
 
@@ -1580,24 +1793,29 @@ def test_L3_a_password_in_place_of_a_name(
 
 
 def test_L7_environment_of_the_shell(known, program):
-    """What alice or root gets to see has nothing of ours in it."""
-    for each in [program(name, command="env") for name in ("sudo", "su")]:
-        text = each.end()
-        assert "LOGNAME=" in text and "DEVAUTH" not in text.upper()
+    """What root gets to see has nothing of ours in it; alice's session has its
+    name, which opens nothing."""
+    for name, ours in (("sudo", []), ("su", ["DEVAUTH_SESSION"])):
+        text = program(name, command="env").end()
+        assert "LOGNAME=" in text
+        assert re.findall(r"(?i)\w*devauth\w*", text) == ours
+        assert not ours or re.search(r"(?m)^DEVAUTH_SESSION=[0-9a-f]{48}\r$",
+                                     text)
 
 
 @pytest.mark.parametrize("ending", ["allowed", "denied", "bad device code"])
 def test_L9_memory_of_the_host_program(
         host, idp, build, stack, ending):  # noqa: F811
-    """After the flow its process holds no secret, nor what was typed."""
+    """After the flow, in the middle of a session, its process holds no secret,
+    nor what was typed."""
     secrets = [*with_secret(host, idp), JWT, ACCESS, REFRESH, DEVICE_CODE]
-    stack("prompt=enter")
-    idp.control.quirks(**({"endpoint": {"device_authorization": {
+    stack("prompt=enter", service="login")
+    idp.control.quirks(refresh_token="always", **({"endpoint": {"device_authorization": {
         "merge": {"device_code": DEVICE_CODE}}}}
         if ending == "bad device code" else {}))
     line = host.command(
         os.path.join(build, "tests", "module", "hostile_driver"), "hold",
-        MODULE, CONFDIR, "test", "alice")
+        MODULE, CONFDIR, "login", "alice")
     child = pexpect.spawn(line[0], line[1:], encoding="utf-8", timeout=20)
     child.expect(r"Enter  (\S+)")
     code = child.match.group(1)
@@ -1614,6 +1832,9 @@ def test_L9_memory_of_the_host_program(
     child.sendline("x" * 32 + "hunter2-sesame")
     child.expect(r"\r\nauth (\d+)\r")
     assert (int(child.match.group(1)) == SUCCESS) == (ending == "allowed")
+    child.expect(r"holds\r")
+    assert ("open 0" in child.before) == (ending == "allowed")
+    assert len(idp.control.live()) == (ending == "allowed")
     pid, = host.processes("hostile_driver")
     assert search(host, pid, [*secrets, "hunter2-sesame"]) == ""
     # It is the right process: it remembers whom it has asked for.

@@ -184,7 +184,7 @@ class Host:
             anchor = rf"(?m)^@include common-{kind}$"
             text = re.sub(anchor, lines.format(arguments=arguments).rstrip("\n")
                           + f"\n@include common-{kind}", text, count=1)
-        if service in ("sshd", "login"):
+        if service in ("sshd", "login", "su"):
             text += SESSION_LINES.format(arguments=arguments)
         self.write(path, text)
 
@@ -266,6 +266,11 @@ class Host:
                 lines.append({key: value.strip('"') for key, value in pairs})
         return lines
 
+    def decisions(self):
+        """Those about people, not about the end of a session's tokens."""
+        return [line for line in self.audit()
+                if line["event"] in ("auth", "account")]
+
     def processes(self, name):
         """Processes of the host by the name of their executable."""
         found = []
@@ -281,3 +286,29 @@ class Host:
         """Our own processes."""
         return self.processes("devauth-broker") + \
             self.processes("devauth-worker")
+
+    def kept(self):
+        """Where there may be a token, sealed."""
+        return self.listing("/run/devauth/grants", "/run/devauth/sessions",
+                            "/var/lib/devauth/tokens")
+
+    def nothing_left(self, seconds=1):
+        """No process, grant, session or token of ours outlives an end."""
+        # Whoever removes the last file goes after it.
+        wait_until(lambda: not self.kept() and not self.helpers(), seconds,
+                   "nothing of ours is left")
+
+    def taken_back(self, idp, logins=1):
+        """The tokens of so many logins were issued; each was taken back, once,
+        behind the answer and within the budget (2 s), and is not left here."""
+        self.nothing_left(3)
+        state = idp.control.state()
+        assert len(state["grants"]) == logins
+        assert idp.control.live() == []
+        asked = [request for request in state["requests"]
+                 if request["endpoint"] == "revoke"]
+        assert {request["status"] for request in asked} <= {200}
+        kinds = [request["form"]["token_type_hint"] for request in asked]
+        assert kinds.count("access_token") == logins
+        # Where there are any: the scope or the provider decides.
+        assert kinds.count("refresh_token") in (0, logins)

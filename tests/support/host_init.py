@@ -102,8 +102,11 @@ def build(stage, work, name):
     configure_names(name)
     for folder, mode in (("/run/sshd", 0o755), ("/run/devauth", 0o755),
                          ("/run/devauth/grants", 0o700),
+                         ("/run/devauth/sessions", 0o700),
                          ("/var/lib/devauth", 0o755),
                          ("/var/lib/devauth/people", 0o700),
+                         ("/var/lib/devauth/keys", 0o700),
+                         ("/var/lib/devauth/tokens", 0o700),
                          ("/var/cache/devauth", 0o700),
                          ("/etc/devauth", 0o755)):
         os.makedirs(folder, exist_ok=True)

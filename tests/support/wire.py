@@ -18,7 +18,8 @@ U32, I64, NONCE, TEXT, BLOB = "u32", "i64", "nonce", "text", "blob"
 NONCE_LEN = 16
 
 REQUEST = [("nonce", NONCE), ("flags", U32), ("caller", U32), ("user", TEXT),
-           ("service", TEXT), ("tty", TEXT), ("rhost", TEXT), ("profile", TEXT), ("grant", TEXT)]
+           ("service", TEXT), ("tty", TEXT), ("rhost", TEXT), ("profile", TEXT),
+           ("grant", TEXT), ("session", TEXT)]
 
 # name -> (type, fields in order)
 MESSAGES = {
@@ -33,7 +34,7 @@ MESSAGES = {
     "RESULT": (17, [
         ("nonce", NONCE), ("code", U32), ("verdict", I64), ("who", TEXT),
         ("rule", TEXT), ("provider", TEXT), ("reason", TEXT),
-        ("grant", TEXT)]),
+        ("grant", TEXT), ("session", TEXT)]),
     "START": (32, [
         ("task", U32), ("issuer", TEXT), ("client_id", TEXT), ("client_auth", U32),
         ("secret_raw", U32), ("scope", TEXT), ("ca_file", TEXT),

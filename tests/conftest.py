@@ -4,11 +4,13 @@ The folder of the build (with its staged installation) comes from the variable
 DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
 """
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pexpect
 import pytest
@@ -22,9 +24,14 @@ from host import PROMPT, Host  # noqa: E402
 
 # What runs in the background ignores them, and every child would, too: nobody
 # could press Ctrl-C in a test.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-for _number in (signal.SIGQUIT, signal.SIGHUP):
-    signal.signal(_number, signal.SIG_DFL)
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if threading.current_thread() is not threading.main_thread():
+        # xdist may load us in another, where Python refuses.
+        ctypes.CDLL(None).signal(_number, signal.SIG_DFL)
+    elif _number == signal.SIGINT:
+        signal.signal(_number, signal.default_int_handler)
+    else:
+        signal.signal(_number, signal.SIG_DFL)
 
 BUILD = os.environ.get("DEVAUTH_BUILD", os.path.join(ROOT, "build", "tests"))
 

@@ -182,8 +182,9 @@ def test_F8_no_call_below_the_home(host, idp, build):
 
 # Shells
 
-UNLISTED = ("devauth: the shell {} is not listed in /etc/shells: add it there, "
-            "or change \"shell\" and run devauth config apply\n")
+UNLISTED = ("devauth: /etc/devauth/devauth.conf:3: the shell {} is not listed in "
+            "/etc/shells: add it there, or change \"shell\" and run devauth "
+            "config apply\n")
 
 
 @pytest.mark.parametrize("shell, shells, listed", [
@@ -204,11 +205,12 @@ def test_unlisted_shell_is_not_configured(host, shell, shells, listed):
     host.run("sed", "-i", f"s,^remote.*,&\\nshell = {shell},",
              "/etc/devauth/devauth.conf", check=True)
     before = host.run("sha256sum", "/var/lib/devauth/accounts.cdb").stdout
-    for verb in ("check", "apply"):
+    for verb, more in (("check", ""),
+                       ("apply", "devauth: nothing was applied\n")):
         result = host.run("devauth", "config", verb)
         assert result.returncode == (0 if listed else 1)
         if not listed:
-            assert result.stderr == UNLISTED.format(shell)
+            assert result.stderr == UNLISTED.format(shell) + more
     after = host.run("sha256sum", "/var/lib/devauth/accounts.cdb").stdout
     assert (after == before) == (not listed or shell == "/bin/bash")
 

@@ -407,6 +407,7 @@ check_assurance(struct auth *auth)
 	    .amr = auth->wanted.amr,
 	    .max_age_s = auth->wanted.max_age_s,
 	    .asked_s = auth->started_s,
+	    .now_s = da_clock_wall_s(),
 	    .leeway_s = DA_CLOCK_LEEWAY_S,
 	};
 	const struct da_assurance given = {

@@ -119,6 +119,7 @@ judge(const struct da_transaction *transaction,
 	    .acr_values = wanted.acr_values,
 	    .amr = wanted.amr,
 	    .asked_s = da_clock_wall_s(),
+	    .now_s = da_clock_wall_s(),
 	};
 	struct da_diag diag = {0};
 	enum da_err err = da_reauth_wanted(transaction, &wanted);

@@ -193,6 +193,7 @@ check_assurance(struct da_errand *task, const struct da_wire_identity *identity)
 	    .amr = task->start->amr,
 	    .max_age_s = task->start->max_age_s,
 	    .asked_s = task->asked_s,
+	    .now_s = da_clock_wall_s(),
 	    .leeway_s = DA_CLOCK_LEEWAY_S,
 	};
 

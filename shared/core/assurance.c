@@ -54,5 +54,10 @@ da_assurance_check(const struct da_assurance_wanted *wanted,
 		da_diag_set(reason, "auth_time is missing or too old");
 		return DA_E_WEAK;
 	}
+	if (wanted->max_age_s >= 0 &&
+	    given->auth_time_s > wanted->now_s + DA_CLOCK_LEEWAY_S) {
+		da_diag_set(reason, "auth_time lies in the future");
+		return DA_E_WEAK;
+	}
 	return DA_OK;
 }

@@ -27,12 +27,14 @@ struct da_assurance_wanted {
 	const char *amr;        /* all of these, by spaces; "" = any */
 	int64_t max_age_s;      /* at the time of asking; -1 = any */
 	int64_t asked_s;        /* wall clock */
+	int64_t now_s;          /* the same, when it is looked at */
 	int64_t leeway_s;       /* of clocks */
 };
 
-/* DA_E_WEAK when something that was asked for is missing, weaker or older
- * (attack D12): providers may ignore what they are asked (OpenID Connect Core
- * 3.1.2.1 makes acr_values a wish). */
+/* DA_E_WEAK when something that was asked for is missing, weaker, older, or
+ * lies in the future, as it does when the clock was set back (attack D12):
+ * providers may ignore what they are asked (OpenID Connect Core 3.1.2.1 makes
+ * acr_values a wish). */
 enum da_err da_assurance_check(const struct da_assurance_wanted *wanted,
     const struct da_assurance *given, struct da_diag *reason) DA_MUST_CHECK;
 

@@ -1136,12 +1136,15 @@ test_assurance(void **state)
 	    {"{'auth_time': 940}", "", "", 0, DA_OK, "", ""},
 	    {"{'auth_time': 939}", "", "", 0, DA_E_WEAK, "", ""},
 	    {"{'auth_time': 839}", "", "", 100, DA_E_WEAK, "", ""},
+	    {"{'auth_time': 1070}", "", "", 100, DA_OK, "", ""},
+	    {"{'auth_time': 1071}", "", "", 100, DA_E_WEAK, "", ""},
+	    {"{'auth_time': 1071}", "", "", -1, DA_OK, "", ""},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
 		const struct da_assurance_wanted wanted = {rows[i].acr_values,
-		    rows[i].amr, rows[i].max_age_s, 1000, 60};
+		    rows[i].amr, rows[i].max_age_s, 1000, 1010, 60};
 		struct da_buf body = body_of(rows[i].claims);
 		struct da_wire_identity identity = {0};
 		struct da_diag reason = {0};

@@ -75,6 +75,9 @@ da_revocation_leave(const struct da_paths *paths,
 	enum da_err err =
 	    da_session_anchor(paths, getpid(), &session->anchor, diag);
 
+	/* On the way there it must be nobody's: our audit session is that of
+	 * who called sudo, whose own it would seem to be. */
+	session->anchor.audit = DA_AUDIT_NONE;
 	if (err == DA_OK)
 		err = da_session_create(paths, keys, session, diag);
 	if (err == DA_OK) {

@@ -1,0 +1,150 @@
+"""Sessions under attack: what somebody on the host, a provider in trouble, a
+full disk or a kill must not make of them.
+
+Real sshd, sudo and su; each test is one attack or accident.
+"""
+
+import re
+import time
+
+import pexpect
+import pytest
+
+from host import SESSION_LINES, Host, wait_until
+
+BROKER = "/usr/libexec/devauth/devauth-broker"
+TOKENS = "/var/lib/devauth/tokens"
+READY = "ready> "
+CTRL_C = "\x03"
+SECOND_FACTOR = "urn:example:acr:second-factor"
+NO_AUDIT_SESSION = "4294967295"
+
+
+@pytest.fixture
+def host(idp, build):
+    with Host(f"{build}/stage") as host:
+        for service in ("sshd", "sudo", "su"):
+            host.pam(service)
+        host.write("/etc/pam.d/su", host.read("/etc/pam.d/su") +
+                   SESSION_LINES.format(arguments=""))
+        host.write("/etc/sudoers.d/test",
+                   "Defaults timestamp_timeout=0\nalice ALL=(ALL) ALL\n"
+                   "alice ALL=(root) NOPASSWD: /usr/bin/unshare\n", 0o440)
+        host.start_sshd()
+        yield host
+
+
+@pytest.fixture
+def policy(host, idp):
+    """What [service sudo] says, and the profile."""
+
+    def policy(reauth, reauth_max_age="0s", profile=None, sections=None,
+               devauth=None, **more):
+        host.configure(
+            idp, devauth=devauth,
+            sections={"service sudo": {"reauth": reauth, **more,
+                                       "reauth_max_age": reauth_max_age},
+                      **(sections or {})},
+            **{"scope": "openid profile email offline_access",
+               "request_timeout": "5s", **(profile or {})})
+
+    return policy
+
+
+class Shell:
+    """A person's shell over ssh."""
+
+    def __init__(self, client):
+        self.child = client.child
+
+    def start(self, line):
+        self.child.sendline(f'{line}; echo "<$?>"')
+
+    def result(self):
+        self.child.expect(r"<(\d+)>\r\n")
+        text, status = self.child.before, int(self.child.match.group(1))
+        self.child.expect_exact(READY)
+        return text, status
+
+    def run(self, line):
+        self.start(line)
+        return self.result()
+
+    def sudo(self):
+        """What sudo comes to: "root", "refused", or a code, which is not
+        approved."""
+        self.start("sudo id -un")
+        if self.child.expect([r"<(\d+)>\r\n", r"Enter  \S+"]) == 1:
+            self.child.send(CTRL_C)
+            _, status = self.result()
+            assert status != 0
+            return "code"
+        text, status = self.child.before, int(self.child.match.group(1))
+        self.child.expect_exact(READY)
+        assert (status == 0) == ("root" in text.split())
+        return "root" if status == 0 else "refused"
+
+
+@pytest.fixture
+def shell(idp, login):
+    """A sign-in over ssh, and the shell that it leads to."""
+
+    def shell(user="alice", options=(), **how):
+        client = login(user, f"env PS1='{READY}' sh -i", options)
+        if not options:
+            client.expect_code()
+            idp.control.approve(user, client.code, **how)
+            client.press_enter()
+        client.child.expect_exact(READY)
+        return Shell(client)
+
+    return shell
+
+
+def quiet(host):
+    wait_until(lambda: not host.helpers(), 15, "our processes are gone")
+
+
+def sessions(host):
+    quiet(host)
+    return [path for path in host.listing(TOKENS) if "/revoke/" not in path]
+
+
+def fact(host, path, key):
+    """A fact of a session's clear text."""
+    found = re.search(rf"(?m)^{key}=(.*)$",
+                      host.run("grep", "-a", f"^{key}=", path).stdout)
+    return found.group(1)
+
+
+def refreshes(idp):
+    return [one for one in idp.control.requests("token")
+            if one["form"].get("grant_type") == "refresh_token"]
+
+
+# Who is in the session
+
+def test_leftover_tokens_are_nobodys(host, idp, policy, login, key, shell):
+    """Tokens of a login that nobody consumed, on their way to revocation, seem
+    to belong to the session of whoever's process found them."""
+    policy("never")
+    stack = host.read("/etc/pam.d/sshd")
+    host.write("/etc/pam.d/sshd", re.sub(
+        r"(?m)^session.*pam_devauth.*\n", "", stack))
+    client = login("alice").expect_code()
+    idp.control.approve("alice", client.code)
+    client.press_enter()
+    client.rest()
+    host.write("/etc/pam.d/sshd", stack)
+    assert len(host.listing("/run/devauth/grants")) == 1
+    # Where they cannot go any further.
+    host.run("sh", "-c", f"mkdir -p {TOKENS}/revoke && "
+             f"chmod 755 {TOKENS}/revoke && chmod 700 {TOKENS}", check=True)
+    alice = shell(options=key("alice"))
+    _, status = alice.run("sudo -n unshare --time --fork --boottime 300 "
+                          f"{BROKER} sweep")
+    assert status == 2
+    path, = sessions(host)
+    assert fact(host, path, "account") == "alice"
+    assert fact(host, path, "audit") == NO_AUDIT_SESSION
+    assert alice.sudo() == "code"

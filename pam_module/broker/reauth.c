@@ -89,6 +89,13 @@ load(struct da_transaction *transaction, const struct da_reauth_session *found,
 	enum da_err err = da_session_load(transaction->paths, &found->keys,
 	    found->id, &found->anchor, transaction->request.caller, ret, &diag);
 
+	/* Its logout may never be told: su can be killed by who called it. */
+	if (err == DA_OK &&
+	    da_session_is_over(transaction->paths, &found->keys.machine, ret)) {
+		da_audit_explain(transaction, "the session's login is over");
+		da_session_done(ret);
+		return DA_E_IGNORE;
+	}
 	if (err == DA_OK)
 		return DA_OK;
 	if (err != DA_E_ABSENT && err != DA_E_ENDED) {

@@ -124,6 +124,24 @@ def refreshes(idp):
 
 # Who is in the session
 
+def test_killed_login_answers_for_nobody(host, policy, shell):
+    """What a login has left running when its owner was killed: nobody has told
+    the broker of a logout, and the sweep has not looked yet."""
+    policy("never")
+    alice = shell()
+    path, = sessions(host)
+    alice.start("setsid sh -c 'until test -e go; do sleep 0.1; done; "
+                "sudo id -un >out 2>&1 </dev/null; echo $? >done' & true")
+    assert alice.result()[1] == 0
+    assert alice.sudo() == "root"
+    host.run("kill", "-KILL", fact(host, path, "owner_pid"), check=True)
+    host.run("touch", "/home/alice/go", check=True)
+    wait_until(lambda: host.run("test", "-s", "/home/alice/done").returncode
+               == 0, 15, "sudo has ended")
+    assert "root" not in host.read("/home/alice/out").split()
+    assert host.read("/home/alice/done").strip() != "0"
+
+
 def test_leftover_tokens_are_nobodys(host, idp, policy, login, key, shell):
     """Tokens of a login that nobody consumed, on their way to revocation, seem
     to belong to the session of whoever's process found them."""

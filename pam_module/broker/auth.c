@@ -484,6 +484,17 @@ note_login_name(const struct auth *auth, struct da_person *person)
 		memcpy(person->listed_as, login, sizeof(login));
 }
 
+/* What the sign-in proved is known at both places then: under su there is a
+ * session already that it counts for. */
+static void
+move_tokens(struct da_session *from, struct da_session *to)
+{
+	memcpy(to->acr, from->acr, sizeof(to->acr));
+	memcpy(to->amr, from->amr, sizeof(to->amr));
+	to->auth_time_s = from->auth_time_s;
+	da_session_swap_tokens(from, to);
+}
+
 /* Where a session phase follows, the grant takes the tokens along. A host whose
  * secret is not to be had keeps none: they are taken back. */
 static enum da_err
@@ -503,17 +514,13 @@ create_grant(struct auth *auth, struct da_grant *grant)
 		    sizeof(grant->session.account));
 		da_audit_session("seal", err, &grant->session, &diag);
 	}
-	if (keep) {
-		grant->session = auth->session;
-		da_session_init(&auth->session);
-	}
+	if (keep)
+		move_tokens(&auth->session, &grant->session);
 	err = da_grant_create(transaction->paths, keep ? &keys : NULL, grant,
 	    transaction->result.grant, &transaction->diag);
 	da_host_keys_done(&keys);
-	if (err != DA_OK && keep) {
-		auth->session = grant->session;
-		da_session_init(&grant->session);
-	}
+	if (err != DA_OK && keep)
+		move_tokens(&grant->session, &auth->session);
 	return err;
 }
 

@@ -306,6 +306,8 @@ da_reauth_renew(struct da_transaction *transaction,
 {
 	DA_CLEANUP(da_file_closep) int lock = -1;
 	struct da_session session;
+	enum da_err err;
+	bool swap;
 
 	if (found->id[0] == '\0' ||
 	    da_session_lock(transaction->paths, found->id, RENEW_WAIT_MS, &lock,
@@ -320,13 +322,20 @@ da_reauth_renew(struct da_transaction *transaction,
 		session.verified_at_s = da_clock_wall_s();
 		session.verified_mono_ms = da_clock_mono_ms();
 		session.signed_in_mono_ms = session.verified_mono_ms;
-		if (session.refresh_token.len == 0)
+		swap = session.refresh_token.len == 0 &&
+		    tokens->access_token.len > 0 &&
+		    strcmp(session.profile, transaction->profile->name) == 0;
+		if (swap)
 			da_session_swap_tokens(&session, tokens);
-		/* What is not written makes the next one sign in again. */
-		if (da_session_update(transaction->paths, &found->keys,
-			&session, NULL) == DA_OK)
+		/* What is not written makes the next one sign in again, and is
+		 * the caller's to take back. */
+		err = da_session_update(
+		    transaction->paths, &found->keys, &session, NULL);
+		if (err == DA_OK)
 			memcpy(transaction->session, found->id,
 			    sizeof(transaction->session));
+		else if (swap && err != DA_E_ENDED)
+			da_session_swap_tokens(&session, tokens);
 	}
 	da_session_done(&session);
 }

@@ -166,3 +166,19 @@ def test_leftover_tokens_are_nobodys(host, idp, policy, login, key, shell):
     assert fact(host, path, "account") == "alice"
     assert fact(host, path, "audit") == NO_AUDIT_SESSION
     assert alice.sudo() == "code"
+
+
+def test_su_takes_nothing_away(host, idp, policy, shell):
+    """A sign-in for su inside a session counts for that session, and leaves it
+    what it had."""
+    policy("never", acr=SECOND_FACTOR)
+    alice = shell(acr=SECOND_FACTOR)
+    path, = sessions(host)
+    alice.start("su alice -c 'echo in'")
+    alice.child.expect(r"Enter  (\S+)")
+    idp.control.approve("alice", alice.child.match.group(1),
+                        acr=SECOND_FACTOR)
+    assert alice.result()[1] == 0
+    assert sessions(host) == [path]
+    assert fact(host, path, "acr") == SECOND_FACTOR
+    assert alice.sudo() == "root"

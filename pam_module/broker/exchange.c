@@ -1,6 +1,7 @@
 #include "broker/exchange.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,6 +170,21 @@ hear_worker(struct da_exchange *exchange, const struct da_order *order,
 	}
 }
 
+/* Whoever ends us, be it Ctrl-C at a sweep by hand or the host going down,
+ * waits until what the provider has given is on the disk: it gives nothing
+ * twice. */
+static void
+hold_signals(sigset_t *ret_saved)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	sigset_t held;
+
+	(void)sigemptyset(&held);
+	for (size_t i = 0; i < DA_ARRAY_LEN(signals); i++)
+		(void)sigaddset(&held, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &held, ret_saved); /* cannot fail */
+}
+
 /* Lends the session's tokens to the orders and has them carried out. */
 static enum da_err
 run(struct da_exchange *exchange, enum da_task task, struct da_order *order,
@@ -177,6 +193,7 @@ run(struct da_exchange *exchange, enum da_task task, struct da_order *order,
 	const struct da_session *session = exchange->session;
 	struct da_wire_start *start = &order->start;
 	struct da_worker worker = {.socket = -1};
+	sigset_t saved;
 	enum da_err err = da_text_copy(
 	    session->subject, start->subject, sizeof(start->subject));
 
@@ -191,10 +208,12 @@ run(struct da_exchange *exchange, enum da_task task, struct da_order *order,
 	start->deadline_ms = exchange->budget_ms;
 	if (start->request_timeout_ms > exchange->budget_ms)
 		start->request_timeout_ms = exchange->budget_ms;
+	hold_signals(&saved);
 	err = da_worker_start(exchange->paths, order, &worker, exchange->diag);
 	if (err == DA_OK)
 		err = hear_worker(exchange, order, &worker, ret);
 	da_worker_end(&worker);
+	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
 	/* A revocation may be that of a login that was refused, which leaves
 	 * nothing behind. */
 	if (err == DA_OK && task != DA_TASK_REVOKE)

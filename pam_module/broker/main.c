@@ -105,6 +105,24 @@ leave_callers_group(void)
 	(void)close(fd);
 }
 
+/* A module's broker is born with /dev/null; a sweep by hand has somebody's
+ * terminal or files, which the worker must not inherit. */
+static bool
+leave_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	for (int fd = 0; null >= 0 && fd < 3; fd++) {
+		/* Over itself dup2() does nothing: this one stays open. */
+		if (dup2(null, fd) != fd ||
+		    (fd == null && fcntl(fd, F_SETFD, 0) != 0))
+			return false;
+	}
+	if (null > 2)
+		(void)close(null);
+	return null >= 0;
+}
+
 enum da_err
 da_transaction_configure(struct da_transaction *transaction)
 {
@@ -238,6 +256,8 @@ main(int argc, char **argv)
 	enum da_err err;
 
 	if (!harden() || !set_up_crypto())
+		return 1;
+	if (argc == 2 && strcmp(argv[1], "sweep") == 0 && !leave_stdio())
 		return 1;
 	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
 	if (argc == 2 && strcmp(argv[1], "sweep") == 0)

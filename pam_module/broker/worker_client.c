@@ -129,8 +129,9 @@ become_worker(const char *path, int socket, uid_t uid, gid_t gid)
 	    suid != uid || rgid != gid || egid != gid || sgid != gid ||
 	    getgroups(0, NULL) != 0 || setuid(0) == 0)
 		_exit(122);
-	/* 0, 1 and 2 are /dev/null since the broker's own start. */
-	if (dup2(socket, 3) != 3 || close_range(4, ~0u, 0) != 0)
+	/* 0, 1 and 2 are /dev/null since the broker's own start. A sweep by
+	 * hand still has the terminal, which nobody may type into. */
+	if (dup2(socket, 3) != 3 || close_range(4, ~0u, 0) != 0 || setsid() < 0)
 		_exit(123);
 	(void)execve(path, argv, envp);
 	_exit(127);

@@ -182,3 +182,44 @@ def test_su_takes_nothing_away(host, idp, policy, shell):
     assert sessions(host) == [path]
     assert fact(host, path, "acr") == SECOND_FACTOR
     assert alice.sudo() == "root"
+
+
+# The sweep, by hand
+
+def sweep_in_flight(host, idp, policy, shell, seconds):
+    """A sweep on a terminal that waits for the answer to a refresh."""
+    policy("provider")
+    idp.control.quirks(access_expires_in=2)
+    alice = shell()
+    time.sleep(2.2)
+    idp.control.quirks(delay={"token": seconds})
+    arguments = host.command(BROKER, "sweep")
+    sweep = pexpect.spawn(arguments[0], arguments[1:], encoding="utf-8",
+                          timeout=20)
+    wait_until(lambda: refreshes(idp), 10, "the provider was asked")
+    return alice, sweep
+
+
+def test_sweep_by_hand_keeps_its_terminal(host, idp, policy, shell):
+    """The worker, which reads the network, could type into it otherwise."""
+    _, sweep = sweep_in_flight(host, idp, policy, shell, 2)
+    found = host.run(
+        "sh", "-c", "for pid in $(pgrep -x devauth-worker); do "
+        "readlink /proc/$pid/fd/0 /proc/$pid/fd/1 /proc/$pid/fd/2; "
+        "cut -d' ' -f7 /proc/$pid/stat; done")
+    assert found.stdout.split() == ["/dev/null"] * 3 + ["0"]
+    sweep.expect(pexpect.EOF)
+    sweep.close()
+    assert sweep.exitstatus == 0
+
+
+def test_sweep_by_hand_loses_no_token(host, idp, policy, shell):
+    """Ctrl-C waits for what the provider has given already."""
+    alice, sweep = sweep_in_flight(host, idp, policy, shell, 1)
+    sweep.send(CTRL_C)
+    sweep.expect(pexpect.EOF)
+    sweep.close()
+    idp.control.quirks()
+    quiet(host)
+    assert alice.sudo() == "root"
+    assert len(refreshes(idp)) == 2

@@ -8,6 +8,7 @@
 
 #include "broker/order.h"
 #include "broker/worker_client.h"
+#include "core/assurance.h"
 #include "core/clock.h"
 #include "core/text.h"
 
@@ -71,21 +72,30 @@ da_exchange_take_tokens(struct da_session *session,
 	return DA_OK;
 }
 
-/* The tokens are spent, or were never good: nobody tries them again. */
-static enum da_err
+/* The tokens are spent, or were never good: nobody tries them again. Where that
+ * cannot be written down the session ends, or the next one would: a provider
+ * takes the second use of a token for a theft. */
+static void
 forget_tokens(struct da_exchange *exchange, bool are_new)
 {
+	struct da_session *session = exchange->session;
+	char id[DA_SESSION_MAX + 1];
 	struct da_diag why = *exchange->diag;
+	enum da_err err;
 
 	if (are_new)
 		DA_IGNORE(
 		    da_exchange_revoke(exchange)); /* they end by themselves */
+	da_secret_done(&session->access_token);
+	da_secret_done(&session->refresh_token);
+	session->access_expires_at_s = 0;
+	memcpy(id, session->id, sizeof(id));
+	err = da_session_update(
+	    exchange->paths, exchange->keys, session, exchange->diag);
+	if (err != DA_OK && err != DA_E_ENDED)
+		DA_IGNORE(da_session_end(exchange->paths, id, NULL));
+	/* What it came to stays the reason. */
 	*exchange->diag = why;
-	da_secret_done(&exchange->session->access_token);
-	da_secret_done(&exchange->session->refresh_token);
-	exchange->session->access_expires_at_s = 0;
-	return da_session_update(
-	    exchange->paths, exchange->keys, exchange->session, exchange->diag);
 }
 
 /* What a run of a worker brings. */
@@ -231,13 +241,27 @@ is_same_person(
 	    strcmp(session->subject, identity->subject) == 0;
 }
 
-static enum da_err
-keep_check(struct da_exchange *exchange)
+/* Whether there is something to ask with. An access token that is over is no
+ * word of the provider's about the person. */
+static bool
+can_ask(const struct da_session *session, bool introspect)
+{
+	if (session->refresh_token.len > 0)
+		return true;
+	return introspect && session->access_token.len > 0 &&
+	    (session->access_expires_at_s == 0 ||
+		da_clock_wall_s() + DA_CLOCK_LEEWAY_S <
+		    session->access_expires_at_s);
+}
+
+enum da_err
+da_exchange_keep(struct da_exchange *exchange, bool for_sudo)
 {
 	struct da_session *session = exchange->session;
 
 	session->verified_at_s = da_clock_wall_s();
-	session->verified_mono_ms = da_clock_mono_ms();
+	if (for_sudo)
+		session->verified_mono_ms = da_clock_mono_ms();
 	return da_session_update(
 	    exchange->paths, exchange->keys, session, exchange->diag);
 }
@@ -255,42 +279,36 @@ da_exchange_check(
 	enum da_err err;
 
 	*ret = (struct da_wire_identity){0};
-	if (session->refresh_token.len == 0 &&
-	    (!introspect || session->access_token.len == 0))
+	if (!can_ask(session, introspect))
 		return DA_E_ABSENT;
 	err = da_order_init(exchange->paths, exchange->config,
 	    exchange->profile, bound, &order, exchange->diag);
 	if (err == DA_OK && bound &&
 	    strcmp(da_order_thumbprint(&order), session->dpop_jkt) != 0) {
+		/* The host's doing: the provider has refused nobody. */
 		da_diag_set(exchange->diag,
 		    "the tokens are bound to a key that this host has no more");
-		err = DA_E_REJECTED;
-	}
-	if (err == DA_OK) {
+		forget_tokens(exchange, true);
+		err = DA_E_ABSENT;
+	} else if (err == DA_OK) {
 		order.start.ask_userinfo =
 		    exchange->profile->provider_check == DA_CHECK_USERINFO;
 		err = run(exchange,
 		    introspect ? DA_TASK_INTROSPECT : DA_TASK_REFRESH, &order,
 		    &outcome);
+		if (err == DA_OK &&
+		    (!outcome.has_identity ||
+			!is_same_person(session, &outcome.identity))) {
+			da_diag_set(exchange->diag,
+			    "the answer is about another person");
+			err = DA_E_TOKEN;
+		}
+		if (err == DA_E_REJECTED ||
+		    (err != DA_OK && outcome.has_tokens &&
+			err != DA_E_UNREACHABLE && err != DA_E_ENDED))
+			forget_tokens(exchange, outcome.has_tokens);
 	}
 	da_order_done(&order);
-	if (err == DA_OK &&
-	    (!outcome.has_identity ||
-		!is_same_person(session, &outcome.identity))) {
-		da_diag_set(
-		    exchange->diag, "the answer is about another person");
-		err = DA_E_TOKEN;
-	}
-	if (err == DA_OK)
-		err = keep_check(exchange);
-	else if (err == DA_E_REJECTED ||
-	    (outcome.has_tokens && err != DA_E_UNREACHABLE &&
-		err != DA_E_ENDED)) {
-		enum da_err forgotten =
-		    forget_tokens(exchange, outcome.has_tokens);
-
-		err = forgotten == DA_OK ? err : forgotten;
-	}
 	if (err == DA_OK)
 		*ret = outcome.identity;
 	else

@@ -39,13 +39,20 @@ enum da_err da_exchange_profile(const struct da_config *config,
  * is done with them. "ret" is what the provider said of the person; release
  * with da_wire_done(DA_WIRE_IDENTITY). "renew" asks for new tokens whatever
  * the profile says.
- *   DA_OK             yes, and the session has been written
- *   DA_E_REJECTED     no: the tokens are gone from the session
- *   DA_E_ABSENT       the session has no token to ask with
+ *   DA_OK             yes; it counts when da_exchange_keep() says so
+ *   DA_E_REJECTED     no: the tokens are gone from the session, or it has
+ *                     ended where that could not be written
+ *   DA_E_ABSENT       the session has no token to ask with (any more)
  *   DA_E_ENDED        the session ended meanwhile
  * and the errors of the worker: nobody knows. */
 enum da_err da_exchange_check(struct da_exchange *exchange, bool renew,
     struct da_wire_identity *ret) DA_MUST_CHECK;
+
+/* The answer counts from now on: for the next renewal and, "for_sudo", for
+ * sudo's time of grace. Whoever says that has looked at what the answer brought
+ * about the person. DA_E_ENDED, and the errors of da_session_update(). */
+enum da_err
+da_exchange_keep(struct da_exchange *exchange, bool for_sudo) DA_MUST_CHECK;
 
 /* RFC 7009. The session need not be in a file. DA_OK when there is nothing
  * left to take back. */

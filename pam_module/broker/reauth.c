@@ -192,18 +192,23 @@ check_person(
 								  : err;
 }
 
-/* userinfo says what groups there are, also when there are none. */
+/* userinfo says what groups there are, also when there are none. What counts is
+ * the profile that the session came by, and the one that was asked for. */
 static enum da_err
-check_fresh_access(
-    struct da_transaction *transaction, const struct da_wire_identity *identity)
+check_fresh_access(struct da_transaction *transaction,
+    const struct da_profile *profile, const struct da_wire_identity *identity)
 {
-	const struct da_policy policy = da_transaction_policy(transaction);
+	struct da_policy policy = da_transaction_policy(transaction);
 	enum da_err err;
 
 	if ((identity->evidence & DA_EVIDENCE_USERINFO) == 0)
 		return DA_OK;
 	err = da_policy_check_access(&policy, transaction->person,
 	    &identity->groups, &identity->claims, &transaction->diag);
+	policy.profile = profile;
+	if (err == DA_OK)
+		err = da_policy_check_access(&policy, transaction->person,
+		    &identity->groups, &identity->claims, &transaction->diag);
 	if (err == DA_E_NOT_ALLOWED)
 		DA_IGNORE(da_text_copy(transaction->diag.text,
 		    transaction->result.rule,
@@ -220,10 +225,8 @@ ask_provider(struct da_transaction *transaction,
 	struct da_wire_identity identity = {0};
 	struct da_exchange exchange = {.paths = transaction->paths,
 	    .config = transaction->config,
-	    .profile = transaction->profile,
 	    .keys = &found->keys,
 	    .session = session,
-	    .budget_ms = transaction->profile->request_timeout_s * 1000,
 	    .diag = &transaction->diag};
 	enum da_err err;
 
@@ -244,9 +247,18 @@ ask_provider(struct da_transaction *transaction,
 		err = judge(transaction, service, session);
 	if (err != DA_E_ABSENT)
 		return err;
+	/* Of two profiles of one issuer, the client that has the tokens. */
+	if (da_exchange_profile(transaction->config, session, &exchange.profile,
+		&transaction->diag) != DA_OK)
+		return DA_E_IGNORE;
+	exchange.budget_ms = exchange.profile->request_timeout_s * 1000;
 	err = da_exchange_check(&exchange, false, &identity);
 	if (err == DA_OK)
-		err = check_fresh_access(transaction, &identity);
+		err = check_fresh_access(
+		    transaction, exchange.profile, &identity);
+	/* Not before: who is refused would pass with the next try. */
+	if (err == DA_OK)
+		err = da_exchange_keep(&exchange, /* for_sudo= */ true);
 	if (err == DA_OK) {
 		transaction->by = "provider-check";
 		/* It keeps SSH keys going; the check itself has counted. */
@@ -256,7 +268,7 @@ ask_provider(struct da_transaction *transaction,
 	}
 	if (err == DA_E_REJECTED &&
 	    da_revocation_withdraw(
-		transaction->paths, transaction->profile, session))
+		transaction->paths, exchange.profile, session))
 		transaction->doomed = *session; /* without tokens by now */
 	da_wire_done(DA_WIRE_IDENTITY, &identity);
 	return err == DA_E_ABSENT || err == DA_E_ENDED ? DA_E_IGNORE : err;

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/people.h"
+#include "store/policy.h"
 
 /* Few tokens live longer; somebody who looks after a host for a month has seen
  * the lines in the log. */
@@ -44,6 +45,21 @@ is_due(const struct da_session *session, int64_t margin_s)
 	return da_clock_wall_s() >= (due_s > half_s ? due_s : half_s);
 }
 
+/* What userinfo brought is looked at as far as the profile goes; what a service
+ * asks for only sudo knows, which asks for itself. */
+static bool
+is_welcome(struct sweep *sweep, const struct da_profile *profile,
+    const struct da_session *session, const struct da_wire_identity *identity,
+    struct da_diag *diag)
+{
+	const struct da_policy policy = {
+	    .config = sweep->config, .profile = profile, .service = ""};
+
+	return (identity->evidence & DA_EVIDENCE_USERINFO) == 0 ||
+	    da_policy_check_access(&policy, session->person, &identity->groups,
+		&identity->claims, diag) == DA_OK;
+}
+
 /* The facts of the list are not verified; those of the loaded session are. */
 static void
 renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
@@ -77,6 +93,10 @@ renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
 	else
 		memcpy(session.id, id, sizeof(session.id));
 	if (err == DA_OK)
+		err = da_exchange_keep(
+		    &exchange, (identity.evidence & DA_EVIDENCE_USERINFO) == 0);
+	if (err == DA_OK &&
+	    is_welcome(sweep, profile, &session, &identity, &diag))
 		DA_IGNORE(da_people_note_check(sweep->paths, session.person,
 		    session.issuer, session.subject, session.verified_at_s,
 		    NULL));

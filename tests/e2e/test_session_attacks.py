@@ -122,6 +122,111 @@ def refreshes(idp):
             if one["form"].get("grant_type") == "refresh_token"]
 
 
+# What the provider says about the person
+
+@pytest.mark.parametrize("asked_by", ["sudo", "sweep"])
+def test_lost_group_refuses_every_time(host, idp, policy, shell, asked_by):
+    """Who is refused for what userinfo says does not pass with the next try,
+    nor because the sweep asked before."""
+    policy("provider", "2s", {"provider_check": "userinfo"})
+    idp.control.quirks(access_expires_in=2)
+    alice = shell()
+    time.sleep(2.2)
+    idp.control.quirks(
+        access_expires_in=2, refresh_no_id_token=True,
+        endpoint={"userinfo": {"merge": {"groups": ["guests"]}}})
+    if asked_by == "sweep":
+        host.run(BROKER, "sweep", check=True)
+        assert len(refreshes(idp)) == 1
+    else:
+        assert alice.sudo() == "refused"
+    assert alice.sudo() == "refused"
+    assert host.audit()[-1]["reason"] == "not-allowed"
+    idp.control.quirks()
+    assert alice.sudo() == "root"
+
+
+def test_profiles_of_one_issuer(host, policy, shell):
+    """The tokens go to the client that they were given to: another one's
+    refusal would end the session."""
+    host.write("/etc/devauth/secret", "s:e/c r%t+1", 0o600)
+    policy("provider", profile={"on_revoked": "terminate"},
+           devauth={"default_profile": "test"})
+    config = host.read("/etc/devauth/devauth.conf")
+    second = re.search(r"(?s)\[profile test\]\n(.*?)\n\[", config).group(1)
+    host.write("/etc/devauth/devauth.conf", config + "[profile second]\n" +
+               second.replace("devauth-public", "devauth-basic") +
+               "\nclient_auth = client_secret_basic\n"
+               "client_secret_file = /etc/devauth/secret\n")
+    host.run("devauth", "config", "check", check=True)
+    alice = shell()
+    host.pam("sudo", "profile=second")
+    assert alice.sudo() == "root"
+    assert alice.run("echo here")[1] == 0
+
+
+def test_lost_key_is_no_refusal(host, policy, shell):
+    """Tokens bound to a key that the host has lost are of no use; nobody is
+    thrown out for it."""
+    policy("provider", profile={"on_revoked": "terminate",
+                                "binding": "require-dpop"})
+    alice = shell()
+    host.run("sh", "-c", "rm /var/lib/devauth/keys/signing-key.pem",
+             check=True)
+    assert alice.sudo() == "code"
+    assert alice.run("echo here")[1] == 0
+
+
+def test_expired_token_is_no_refusal(host, idp, policy, shell):
+    """An access token that has run out is inactive; the person is not."""
+    policy("provider", profile={"on_revoked": "terminate",
+                                "provider_check": "introspection"})
+    idp.control.quirks(access_expires_in=2, refresh_token="never")
+    alice = shell()
+    time.sleep(2.2)
+    assert alice.sudo() == "code"
+    assert idp.control.requests("introspect") == []
+    assert alice.run("echo here")[1] == 0
+
+
+# A full disk
+
+@pytest.fixture
+def small_disk(host):
+    """A file system of 64 kB for the tokens; fills it up."""
+    host.run("sh", "-c", f"mkdir -p -m 700 {TOKENS} && mount -t tmpfs -o "
+             f"size=64k,mode=0700 none {TOKENS}", check=True)
+
+    def fill():
+        host.run("sh", "-c", f"cat /dev/zero >{TOKENS}/fill")
+
+    return fill
+
+
+def test_full_disk_spends_no_token_twice(host, idp, policy, shell, small_disk):
+    """New tokens that cannot be written are taken back. The old ones must not
+    be tried again: it would look like a theft, and on_revoked would follow."""
+    policy("provider", profile={"on_revoked": "terminate"})
+    alice = shell()
+    small_disk()
+    assert alice.sudo() == "refused"
+    host.run("rm", f"{TOKENS}/fill", check=True)
+    assert alice.sudo() == "code"
+    assert alice.run("echo here")[1] == 0
+    assert len(refreshes(idp)) == 1
+
+
+def test_full_disk_keeps_nobody_in(host, idp, policy, shell, small_disk):
+    """Who was disabled cannot stay by filling the disk."""
+    policy("provider", profile={"on_revoked": "terminate"})
+    alice = shell()
+    small_disk()
+    idp.control.disable("alice")
+    alice.start("sudo id -un")
+    alice.child.expect(pexpect.EOF)
+    assert "root" not in alice.child.before.split()
+
+
 # Who is in the session
 
 def test_killed_login_answers_for_nobody(host, policy, shell):

@@ -220,14 +220,14 @@ check_account(const struct auth *auth)
 /* Everything that can be decided without showing a code. DA_E_IGNORE: a sign-in
  * is due; DA_OK: the session that the caller is in has answered. */
 static enum da_err
-check_hopeless(struct auth *auth)
+check_hopeless(struct auth *auth, const struct da_limits_request *limits)
 {
 	enum da_err err = check_name(auth);
 
 	if (err != DA_OK)
 		return err;
 	da_reauth_find(auth->transaction, auth->uid, &auth->found);
-	err = da_reauth_check(auth->transaction, &auth->found);
+	err = da_reauth_check(auth->transaction, &auth->found, limits);
 	if (err == DA_OK)
 		return check_account(auth);
 	if (err == DA_E_IGNORE)
@@ -832,7 +832,7 @@ da_auth_run(struct da_transaction *transaction)
 	transaction->phase = "auth";
 	da_transaction_host(auth.host, sizeof(auth.host));
 	if (err == DA_OK)
-		err = check_hopeless(&auth);
+		err = check_hopeless(&auth, &limits);
 	if (err == DA_E_IGNORE)
 		err = sign_in(&auth, &limits);
 	da_reauth_done(&auth.found);

@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/text.h"
+#include "store/limits.h"
 #include "store/people.h"
 #include "store/person.h"
 
@@ -219,7 +220,7 @@ check_fresh_access(struct da_transaction *transaction,
 static enum da_err
 ask_provider(struct da_transaction *transaction,
     const struct da_service *service, const struct da_reauth_session *found,
-    struct da_session *session)
+    const struct da_limits_request *limits, struct da_session *session)
 {
 	DA_CLEANUP(da_file_closep) int lock = -1;
 	struct da_wire_identity identity = {0};
@@ -236,6 +237,11 @@ ask_provider(struct da_transaction *transaction,
 		    "terminal");
 		return DA_E_NO_TERMINAL;
 	}
+	/* A loop around sudo must not become a flood at the provider's, nor a
+	 * crowd of brokers that wait for each other. */
+	err = da_limits_take(transaction->paths, limits, &transaction->diag);
+	if (err != DA_OK)
+		return err;
 	err = da_session_lock(transaction->paths, found->id, LOCK_WAIT_MS,
 	    &lock, &transaction->diag);
 	if (err != DA_OK)
@@ -275,8 +281,9 @@ ask_provider(struct da_transaction *transaction,
 }
 
 enum da_err
-da_reauth_check(
-    struct da_transaction *transaction, const struct da_reauth_session *found)
+da_reauth_check(struct da_transaction *transaction,
+    const struct da_reauth_session *found,
+    const struct da_limits_request *limits)
 {
 	const struct da_service *service = service_of(transaction);
 	struct da_session session;
@@ -296,7 +303,8 @@ da_reauth_check(
 		err = allowed != DA_OK ? allowed : err;
 	}
 	if (err == DA_E_ABSENT)
-		err = ask_provider(transaction, service, found, &session);
+		err =
+		    ask_provider(transaction, service, found, limits, &session);
 	if (err == DA_E_IGNORE) {
 		transaction->by = "";
 		transaction->person[0] = '\0';

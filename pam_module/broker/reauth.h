@@ -15,6 +15,7 @@
 #include "store/host_key.h"
 #include "store/session.h"
 
+struct da_limits_request;
 struct da_transaction;
 struct da_wire_identity;
 
@@ -34,14 +35,15 @@ void da_reauth_done(struct da_reauth_session *found);
 /* Whether it answers for the person. DA_OK: yes. DA_E_IGNORE: a new sign-in is
  * due. DA_E_REJECTED (and on_revoked is carried out), DA_E_UNREACHABLE and the
  * other errors of da_exchange_check(), DA_E_NO_TERMINAL (the provider would
- * have to be asked, and nobody is there), DA_E_ACCT_DENIED, DA_E_NOT_ALLOWED.
- */
+ * have to be asked, and nobody is there), DA_E_ACCT_DENIED, DA_E_NOT_ALLOWED,
+ * DA_E_LIMITED: asking the provider counts like a code. */
 enum da_err da_reauth_check(struct da_transaction *transaction,
-    const struct da_reauth_session *found) DA_MUST_CHECK;
+    const struct da_reauth_session *found,
+    const struct da_limits_request *limits) DA_MUST_CHECK;
 
 /* After a new sign-in of the same person: what it proved counts for the
  * session from now on. "tokens" are the new ones, which the session takes if it
- * has none; else they stay in there. */
+ * has none, of the same profile; else they stay in there. */
 void da_reauth_renew(struct da_transaction *transaction,
     const struct da_reauth_session *found, struct da_session *tokens);
 

@@ -189,6 +189,28 @@ def test_expired_token_is_no_refusal(host, idp, policy, shell):
     assert alice.run("echo here")[1] == 0
 
 
+def test_no_flood_of_checks(host, idp, policy, shell):
+    """A loop around sudo is limited like one that asks for codes."""
+    policy("provider")
+    alice = shell()
+    idp.control.quirks(http_error="token")
+    for _ in range(14):
+        assert alice.sudo() == "refused"
+    assert host.audit()[-1]["reason"] == "rate-limited"
+    assert len(refreshes(idp)) <= 10
+
+
+def test_no_crowd_of_brokers(host, idp, policy, shell):
+    """Nor do brokers gather whose sudo was killed while one of them waits for
+    the provider."""
+    policy("provider")
+    alice = shell()
+    idp.control.quirks(stall="token")
+    alice.run("for i in $(seq 30); do timeout -s KILL 0.5 "
+              "sudo id -un >/dev/null 2>&1 </dev/null & done; wait")
+    assert 1 <= len(host.processes("devauth-broker")) <= 10
+
+
 # A full disk
 
 @pytest.fixture

@@ -31,20 +31,6 @@ down_of(struct sweep *sweep, const struct da_profile *profile)
 
 /* --- running sessions --- */
 
-/* Not before half of the life is over, however long the margin is. */
-static bool
-is_due(const struct da_session *session, int64_t margin_s)
-{
-	int64_t expires_s = session->access_expires_at_s;
-	int64_t half_s =
-	    session->verified_at_s + (expires_s - session->verified_at_s) / 2;
-	int64_t due_s = expires_s - margin_s;
-
-	if (expires_s == 0 || !session->has_refresh)
-		return false;
-	return da_clock_wall_s() >= (due_s > half_s ? due_s : half_s);
-}
-
 /* What userinfo brought is looked at as far as the profile goes; what a service
  * asks for only sudo knows, which asks for itself. */
 static bool
@@ -83,7 +69,9 @@ renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
 		return;
 	err = da_session_load(
 	    sweep->paths, &sweep->keys, id, NULL, 0, &session, &diag);
-	if (err == DA_OK && !is_due(&session, profile->refresh_margin_s)) {
+	if (err == DA_OK &&
+	    !da_session_is_due(
+		&session, profile->refresh_margin_s, da_clock_wall_s())) {
 		da_session_done(&session);
 		return;
 	}
@@ -139,7 +127,8 @@ look_after(struct sweep *sweep, const struct da_session_entry *entry)
 	if (da_exchange_profile(
 		sweep->config, &entry->session, &profile, NULL) == DA_OK &&
 	    !*down_of(sweep, profile) &&
-	    is_due(&entry->session, profile->refresh_margin_s))
+	    da_session_is_due(
+		&entry->session, profile->refresh_margin_s, da_clock_wall_s()))
 		renew(sweep, profile, entry->session.id);
 }
 

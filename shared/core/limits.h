@@ -60,6 +60,8 @@
 
 /* Lives of access tokens: minutes to a day; more is cut to a year. */
 #define DA_TOKEN_LIFE_MAX_S (366 * 86400)
+/* Where the provider says nothing (RFC 6749 5.1 lets it): most say an hour. */
+#define DA_TOKEN_LIFE_DEFAULT_S 3600
 
 /* SHA-256 in base64url. */
 #define DA_THUMBPRINT_LEN 43

@@ -87,6 +87,22 @@ da_session_is_over(const struct da_paths *paths,
 	    !da_process_lives(paths->proc_dir, &session->anchor.owner);
 }
 
+bool
+da_session_is_due(
+    const struct da_session *session, int64_t margin_s, int64_t now_s)
+{
+	int64_t asked_s = session->verified_at_s;
+	int64_t expires_s = session->access_expires_at_s != 0
+	    ? session->access_expires_at_s
+	    : asked_s + DA_TOKEN_LIFE_DEFAULT_S;
+	int64_t half_s = asked_s + (expires_s - asked_s) / 2;
+	int64_t due_s = expires_s - margin_s;
+
+	/* Before it was asked for: the clock was set back. */
+	return session->has_refresh &&
+	    (now_s < asked_s || now_s >= (due_s > half_s ? due_s : half_s));
+}
+
 /* --- files --- */
 
 static enum da_err

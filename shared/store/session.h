@@ -214,6 +214,11 @@ void da_session_list_freep(struct da_session_list **list);
 bool da_session_is_over(const struct da_paths *paths,
     const struct da_machine *machine, const struct da_session *session);
 
+/* Whether it is time to renew the tokens: "margin_s" before they expire, but
+ * not before half of their life is over. */
+bool da_session_is_due(
+    const struct da_session *session, int64_t margin_s, int64_t now_s);
+
 /* Removes what killed processes left (temporary files, facts on tmpfs without
  * a session), and secrets of the host that no file needs any more.
  * DA_E_UNSAFE_FILE, DA_E_SYS. */

@@ -1290,6 +1290,42 @@ test_lock_of_the_dead(void **state)
 
 /* --- the sweep --- */
 
+/* Whom nobody asks about keeps his session, whatever became of him. */
+static void
+test_due(void **state)
+{
+	static const struct {
+		int64_t expires_at_s, margin_s, now_s;
+		bool has_refresh, due;
+	} rows[] = {
+	    {2000, 300, 1699, true, false},
+	    {2000, 300, 1700, true, true},
+	    {2000, 300, 1700, false, false},
+	    {2000, 300, 9999, true, true},
+	    /* Longer than half of the life. */
+	    {2000, 900, 1499, true, false},
+	    {2000, 900, 1500, true, true},
+	    /* Nobody said how long they live. */
+	    {0, 300, 1000, true, false},
+	    {0, 300, 4299, true, false},
+	    {0, 300, 4300, true, true},
+	    {0, 300, 4300, false, false},
+	    /* The clock was set back. */
+	    {2000, 300, 999, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DA_ARRAY_LEN(rows); i++) {
+		const struct da_session session = {.verified_at_s = 1000,
+		    .access_expires_at_s = rows[i].expires_at_s,
+		    .has_refresh = rows[i].has_refresh};
+
+		assert_int_equal(da_session_is_due(
+				     &session, rows[i].margin_s, rows[i].now_s),
+		    rows[i].due);
+	}
+}
+
 static void
 test_list(void **state)
 {
@@ -1699,6 +1735,7 @@ main(void)
 	    TEST(test_f7_ids),
 	    TEST(test_one_refresh),
 	    TEST(test_lock_of_the_dead),
+	    TEST(test_due),
 	    TEST(test_list),
 	    TEST(test_tidy),
 	    TEST(test_f9_killed),

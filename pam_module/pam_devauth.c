@@ -11,9 +11,9 @@
  *
  * Return codes: err.def has them all. By entry point:
  *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
- *                 SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT instead of
- *                 AUTH_ERR, MAXTRIES and AUTHINFO_UNAVAIL; under sshd MAXTRIES
- *                 instead of AUTHINFO_UNAVAIL and SYSTEM_ERR
+ *                 PERM_DENIED SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT
+ *                 instead of AUTH_ERR, MAXTRIES, AUTHINFO_UNAVAIL, PERM_DENIED;
+ *                 under sshd MAXTRIES for AUTHINFO_UNAVAIL and SYSTEM_ERR
  *   setcred       SUCCESS IGNORE USER_UNKNOWN SYSTEM_ERR BUF_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
@@ -506,7 +506,7 @@ make_final(pam_handle_t *pamh, int code)
 		get_text_item(pamh, PAM_SERVICE), "sudo", NULL))
 		return code;
 	return code == PAM_AUTH_ERR || code == PAM_AUTHINFO_UNAVAIL ||
-		code == PAM_MAXTRIES
+		code == PAM_MAXTRIES || code == PAM_PERM_DENIED
 	    ? PAM_CRED_INSUFFICIENT
 	    : code;
 }

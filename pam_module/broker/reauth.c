@@ -217,12 +217,36 @@ check_fresh_access(struct da_transaction *transaction,
 	return err;
 }
 
+/* Why nobody knows, in the words that a sign-in has for it. */
+static void
+explain_trouble(struct da_transaction *transaction)
+{
+	DA_IGNORE(
+	    da_text_copy(transaction->diag.text, transaction->result.reason,
+		sizeof(transaction->result.reason))); /* same size */
+}
+
+static enum da_err
+lock(struct da_transaction *transaction, const char *id, int *ret)
+{
+	enum da_err err = da_session_lock(
+	    transaction->paths, id, LOCK_WAIT_MS, ret, &transaction->diag);
+
+	if (err == DA_E_TIMEOUT) {
+		da_diag_set(&transaction->diag,
+		    "another check of this session still waits for an answer");
+		explain_trouble(transaction);
+		return DA_E_UNREACHABLE;
+	}
+	return err == DA_E_ABSENT ? DA_E_IGNORE : err;
+}
+
 static enum da_err
 ask_provider(struct da_transaction *transaction,
     const struct da_service *service, const struct da_reauth_session *found,
     const struct da_limits_request *limits, struct da_session *session)
 {
-	DA_CLEANUP(da_file_closep) int lock = -1;
+	DA_CLEANUP(da_file_closep) int locked = -1;
 	struct da_wire_identity identity = {0};
 	struct da_exchange exchange = {.paths = transaction->paths,
 	    .config = transaction->config,
@@ -240,12 +264,10 @@ ask_provider(struct da_transaction *transaction,
 	/* A loop around sudo must not become a flood at the provider's, nor a
 	 * crowd of brokers that wait for each other. */
 	err = da_limits_take(transaction->paths, limits, &transaction->diag);
+	if (err == DA_OK)
+		err = lock(transaction, found->id, &locked);
 	if (err != DA_OK)
 		return err;
-	err = da_session_lock(transaction->paths, found->id, LOCK_WAIT_MS,
-	    &lock, &transaction->diag);
-	if (err != DA_OK)
-		return err == DA_E_ABSENT ? DA_E_IGNORE : err;
 	da_session_done(session);
 	err = load(transaction, found, session);
 	/* Somebody else may have asked while we waited. */
@@ -258,7 +280,10 @@ ask_provider(struct da_transaction *transaction,
 		&transaction->diag) != DA_OK)
 		return DA_E_IGNORE;
 	exchange.budget_ms = exchange.profile->request_timeout_s * 1000;
+	transaction->by = "provider-check";
 	err = da_exchange_check(&exchange, false, &identity);
+	if (err != DA_OK)
+		explain_trouble(transaction);
 	if (err == DA_OK)
 		err = check_fresh_access(
 		    transaction, exchange.profile, &identity);
@@ -266,7 +291,6 @@ ask_provider(struct da_transaction *transaction,
 	if (err == DA_OK)
 		err = da_exchange_keep(&exchange, /* for_sudo= */ true);
 	if (err == DA_OK) {
-		transaction->by = "provider-check";
 		/* It keeps SSH keys going; the check itself has counted. */
 		DA_IGNORE(da_people_note_check(transaction->paths,
 		    session->person, session->issuer, session->subject,
@@ -308,6 +332,7 @@ da_reauth_check(struct da_transaction *transaction,
 	if (err == DA_E_IGNORE) {
 		transaction->by = "";
 		transaction->person[0] = '\0';
+		transaction->result.reason[0] = '\0';
 	} else {
 		memcpy(transaction->session, found->id,
 		    sizeof(transaction->session));

@@ -1,5 +1,6 @@
 #include "broker/reauth.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -217,6 +218,18 @@ check_fresh_access(struct da_transaction *transaction,
 	return err;
 }
 
+/* The module has nothing to say before a code is shown: it has gone. */
+static enum da_err
+check_client(struct da_transaction *transaction)
+{
+	struct pollfd fd = {.fd = transaction->client, .events = POLLIN};
+
+	if (poll(&fd, 1, 0) <= 0)
+		return DA_OK;
+	da_diag_set(&transaction->diag, "the person went away");
+	return DA_E_CANCELLED;
+}
+
 /* Why nobody knows, in the words that a sign-in has for it. */
 static void
 explain_trouble(struct da_transaction *transaction)
@@ -266,6 +279,8 @@ ask_provider(struct da_transaction *transaction,
 	err = da_limits_take(transaction->paths, limits, &transaction->diag);
 	if (err == DA_OK)
 		err = lock(transaction, found->id, &locked);
+	if (err == DA_OK)
+		err = check_client(transaction);
 	if (err != DA_OK)
 		return err;
 	da_session_done(session);
@@ -295,6 +310,7 @@ ask_provider(struct da_transaction *transaction,
 		DA_IGNORE(da_people_note_check(transaction->paths,
 		    session->person, session->issuer, session->subject,
 		    session->verified_at_s, NULL));
+		err = check_client(transaction);
 	}
 	if (err == DA_E_REJECTED &&
 	    da_revocation_withdraw(

@@ -121,7 +121,9 @@ da_messages_format(const struct da_wire_request *request,
 		break;
 	case DA_E_REJECTED:
 		(void)snprintf(out, size,
-		    "%.200s has ended your session. Sign in again.", provider);
+		    "%.200s does not renew your sign-in any more. Sign in "
+		    "again; if you cannot, ask your administrator.",
+		    provider);
 		break;
 	case DA_E_WEAK:
 		(void)snprintf(out, size,
@@ -154,8 +156,15 @@ da_messages_format(const struct da_wire_request *request,
 		    who);
 		break;
 	case DA_E_ACCT_STALE:
-		(void)snprintf(out, size,
-		    "Your last sign-in here is too long ago. " TEXT_SIGN_IN);
+		if (result->reason[0] != '\0')
+			(void)snprintf(out, size,
+			    "%.200s does not renew your sign-in any "
+			    "more. " TEXT_SIGN_IN,
+			    provider);
+		else
+			(void)snprintf(out, size,
+			    "Your last sign-in here is too long "
+			    "ago. " TEXT_SIGN_IN);
 		break;
 	case DA_E_ACCT_UNKNOWN:
 		(void)snprintf(out, size,

@@ -115,6 +115,9 @@ da_transaction_check_person(struct da_transaction *transaction,
 		da_diag_set(&transaction->diag,
 		    "the provider does not renew the sign-in any more; a new "
 		    "one is due");
+		DA_IGNORE(
+		    da_text_copy("not renewed", transaction->result.reason,
+			sizeof(transaction->result.reason))); /* ours, fits */
 		return DA_E_ACCT_STALE;
 	}
 	/* A time in the future is a clock set back: ask again. */

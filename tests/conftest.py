@@ -21,6 +21,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests", part)
 
 from approve import Idp  # noqa: E402
 from host import PROMPT, Host  # noqa: E402
+from terminal import READY, Terminal  # noqa: E402
 
 # What runs in the background ignores them, and every child would, too: nobody
 # could press Ctrl-C in a test.
@@ -153,3 +154,33 @@ def key(host, tmp_path):
         return ("-i", path, "-o", "PreferredAuthentications=publickey")
 
     return add
+
+
+@pytest.fixture
+def terminal(host):
+    """Opens terminals with programs; hangs up after the test."""
+    opened = []
+
+    def start(*command, **more):
+        opened.append(Terminal(host, *command, **more))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.end()
+
+
+@pytest.fixture
+def shell(terminal):
+    """Starts a person's shell, without line editing, and outside of whatever
+    session the person may have."""
+
+    def start(user):
+        each = terminal(
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
+            "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"PS1={READY}",
+            "sh", "-i")
+        each.expect_exact(READY)
+        return each
+
+    return start

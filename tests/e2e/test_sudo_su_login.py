@@ -3,22 +3,16 @@
 Every program runs on a terminal of the host, as it would before a person.
 """
 
-import fcntl
 import os
 import re
-import struct
-import subprocess
-import termios
 import time
 
-import pexpect
 import pytest
-from pexpect import fdpexpect
 
 from host import PROMPT, Host, wait_until
+from terminal import READY
 
 CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
-READY = "ready> "
 BROKER = "/usr/libexec/devauth/devauth-broker"
 PASSWORD = "a local secret"
 
@@ -46,101 +40,6 @@ def host(idp, build):
 def sudoers(host, *rules):
     host.write("/etc/sudoers.d/test", "".join(f"{rule}\n" for rule in rules),
                0o440)
-
-
-class Terminal(fdpexpect.fdspawn):
-    """A terminal of the host with a program on it, which leads its session.
-
-    pexpect's own terminals are the machine's: nobody on the host could find
-    out their names, and sudo and login want to know.
-    """
-
-    TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
-
-    def __init__(self, host, *command, rows=60):
-        folder = f"/proc/{host.init_pid}/root/dev/pts"
-        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
-        master = os.open(f"{folder}/ptmx", flags)
-        fcntl.ioctl(master, self.TIOCSPTLCK, struct.pack("i", 0))
-        number, = struct.unpack("i", fcntl.ioctl(master, self.TIOCGPTN,
-                                                 bytes(4)))
-        fcntl.ioctl(master, termios.TIOCSWINSZ,
-                    struct.pack("4H", rows, 100, 0, 0))
-        self.path = f"/dev/pts/{number}"
-        self.screen = ""
-        slave = os.open(f"{folder}/{number}", flags)
-        self.process = subprocess.Popen(
-            host.command("setsid", "--ctty", "--wait", *command),
-            stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        super().__init__(master, encoding="utf-8", timeout=20)
-
-    def code(self):
-        """Waits until a code is on the screen, whole."""
-        self.expect(r"Enter  (\S+) +good until ([\d:]+ \S+)\r")
-        self.screen = self.before + self.after
-        return self.match.group(1)
-
-    @property
-    def address(self):
-        return re.search(r"Open   (\S+)", self.screen).group(1)
-
-    def rest(self):
-        """Everything until the program ends."""
-        self.expect(pexpect.EOF)
-        return self.before
-
-    # For shells
-
-    def start(self, line):
-        """Types a command whose status will be shown."""
-        self.sendline(f'{line}; echo "<$?>"')
-
-    def result(self):
-        """What the command wrote, and its status."""
-        self.expect(r"<(\d+)>\r\n")
-        text, status = self.before, int(self.match.group(1))
-        self.expect_exact(READY)
-        return text, status
-
-    def run(self, line):
-        self.start(line)
-        return self.result()
-
-    def echoes(self):
-        """Whether typing is visible again, as a shell wants it."""
-        return re.search(r"(?<![-\w])echo(?!\w)", self.run("stty -a")[0])
-
-
-@pytest.fixture
-def terminal(host):
-    """Opens terminals with programs; hangs up after the test."""
-    opened = []
-
-    def start(*command, **more):
-        opened.append(Terminal(host, *command, **more))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.close()
-        each.process.kill()
-        each.process.wait()
-
-
-@pytest.fixture
-def shell(terminal):
-    """Starts a person's shell, without line editing."""
-
-    def start(user):
-        each = terminal(
-            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
-            "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"PS1={READY}",
-            "sh", "-i")
-        each.expect_exact(READY)
-        return each
-
-    return start
 
 
 @pytest.fixture

@@ -357,6 +357,10 @@ da_reauth_check(struct da_transaction *transaction,
 		memcpy(transaction->subject, session.subject,
 		    sizeof(transaction->subject));
 	}
+	/* Only for the refusals: nobody has signed in. */
+	if (err != DA_OK && err != DA_E_IGNORE)
+		memcpy(transaction->result.who, session.who,
+		    sizeof(transaction->result.who));
 	da_session_done(&session);
 	return err;
 }

@@ -79,7 +79,13 @@ da_messages_format(const struct da_wire_request *request,
 	case DA_OK:
 	case DA_E_IGNORE:
 	case DA_E_CANCELLED:
-	case DA_E_NO_TERMINAL: /* nobody reads it */
+		break;
+	case DA_E_NO_TERMINAL:
+		/* Under sshd nobody reads it; "ssh HOST sudo ..." is read. */
+		if (!is_remote)
+			(void)snprintf(out, size,
+			    "Signing in takes a terminal. Over SSH, ask for "
+			    "one: ssh -t.");
 		break;
 	case DA_E_UNKNOWN_USER:
 	case DA_E_REMOTE_POLICY:

@@ -4,6 +4,7 @@ The folder of the build (with its staged installation) comes from the variable
 DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -33,6 +34,11 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(_number, signal.default_int_handler)
     else:
         signal.signal(_number, signal.SIG_DFL)
+
+# What a login starts is in its audit session, and so would be every host here.
+with contextlib.suppress(OSError), \
+        open("/proc/thread-self/loginuid", "w", encoding="ascii") as _file:
+    _file.write("4294967295")
 
 BUILD = os.environ.get("DEVAUTH_BUILD", os.path.join(ROOT, "build", "tests"))
 

@@ -412,7 +412,7 @@ def test_refused_keep(desk, idp, stale, check):
     shell = stale(provider_check=check)
     idp.control.disable("alice")
     desk.refused(shell, "refresh-rejected", [check],
-                 "localhost does not renew your sign-in any more. Sign in again",
+                 "localhost does not renew your sign-in any more. Sign in",
                  by="provider-check")
     idp.control.enable("alice")
     # The tokens are gone: nobody can be asked, and it takes a sign-in, which
@@ -655,7 +655,8 @@ def test_without_a_terminal(desk, command):
     for policy, age in (("always", "1h"), ("session", "1s"),
                         ("provider", "1s")):
         desk.policy(policy, age)
-        desk.refused(shell, "no-terminal", command=command)
+        desk.refused(shell, "no-terminal", command=command,
+                     says="Signing in takes a terminal. Over SSH,")
     for policy, age in (("session", "1h"), ("provider", "1h"), ("never", "1s")):
         desk.policy(policy, age)
         desk.session_answers(shell, command)
@@ -766,3 +767,15 @@ def test_the_clock_since_boot_decides(host, desk):
         answers(shell)
         shell.sendline("exit")
         shell.expect_exact(READY)
+
+
+def test_the_date_was_set_back(host, desk):
+    """A sign-in that lies in the future is one that nobody can judge."""
+    desk.policy("never")
+    shell = desk.ssh()
+    desk.session_answers(shell)
+    host.run("sh", "-c", "sed -i 's/^verified_at=.*/verified_at="
+             f"{int(time.time()) + 3600}/' /var/lib/devauth/people/*.person",
+             check=True)
+    desk.person_answers(shell)
+    desk.session_answers(shell)

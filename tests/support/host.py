@@ -190,9 +190,7 @@ class Host:
 
     def start_sshd(self, **options):
         """A real sshd on loopback; returns its port."""
-        if self._sshd is not None:
-            self._sshd.kill()
-            self._sshd.wait()
+        self.stop_sshd()
         self.sshd_port = free_port()
         key = "/etc/ssh/devauth_test_key"
         self.run("sh", "-c", f"test -e {key} || "
@@ -231,6 +229,13 @@ class Host:
                 file.write(f"[{name}]:{self.sshd_port} "
                            + self.read(key + ".pub"))
         return self.sshd_port
+
+    def stop_sshd(self):
+        """Its connections stay."""
+        if self._sshd is not None:
+            self._sshd.kill()
+            self._sshd.wait()
+            self._sshd = None
 
     def ssh_command(self, user, *command, options=()):
         """A client that knows this host's key, and no configuration."""

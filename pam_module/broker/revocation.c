@@ -20,6 +20,16 @@ is_final(enum da_err err)
 	    err == DA_E_CONFIG || err == DA_E_ABSENT;
 }
 
+/* What does not open here can be taken back by nobody. Of a folder that is not
+ * ours nothing is removed: it does not open for that, either. */
+static bool
+is_useless(enum da_err err)
+{
+	return err == DA_E_SEAL || err == DA_E_SYNTAX ||
+	    err == DA_E_ELSEWHERE || err == DA_E_ENDED ||
+	    err == DA_E_UNSAFE_FILE || err == DA_E_TOO_LARGE;
+}
+
 static enum da_err
 revoke_loaded(const struct da_paths *paths, const struct da_config *config,
     struct da_session *session, int64_t budget_ms, struct da_diag *diag)
@@ -57,9 +67,7 @@ da_revocation_try(const struct da_paths *paths, const struct da_config *config,
 			    paths, id, da_clock_mono_ms(), NULL));
 	} else {
 		memcpy(session.id, id, sizeof(session.id));
-		/* What does not open here can be taken back by nobody. */
-		if (err == DA_E_SEAL || err == DA_E_SYNTAX ||
-		    err == DA_E_ELSEWHERE || err == DA_E_ENDED)
+		if (is_useless(err))
 			DA_IGNORE(da_session_remove(paths, id, NULL));
 	}
 	da_audit_session("revoke", err, &session, diag);

@@ -154,7 +154,8 @@ da_session_list_next(struct da_session_list *list, struct da_session_entry *ret,
 	while ((found = readdir(list->list)) != NULL) {
 		enum da_err err;
 
-		if (!da_session_is_id(found->d_name))
+		/* A folder can be neither opened nor removed here. */
+		if (!da_session_is_id(found->d_name) || found->d_type == DT_DIR)
 			continue;
 		*ret = (struct da_session_entry){0};
 		err = read_facts(list->paths, list->dir, found->d_name,

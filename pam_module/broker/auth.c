@@ -438,6 +438,11 @@ check_identity(struct auth *auth)
 		da_diag_set(&transaction->diag, "identity of another issuer");
 		return DA_E_TOKEN;
 	}
+	if (profile->binding == DA_BINDING_REQUIRE_DPOP &&
+	    auth->session.dpop_jkt[0] == '\0') {
+		da_diag_set(&transaction->diag, "the tokens are not bound");
+		return DA_E_TOKEN;
+	}
 	name_person(transaction, identity);
 	DA_IGNORE(da_text_copy(identity->issuer, transaction->issuer,
 	    sizeof(transaction->issuer)));

@@ -241,6 +241,24 @@ is_same_person(
 	    strcmp(session->subject, identity->subject) == 0;
 }
 
+/* A bound session stays one. */
+static enum da_err
+check_answer(const struct da_exchange *exchange, const struct outcome *outcome,
+    bool bound)
+{
+	const struct da_session *session = exchange->session;
+
+	if (!outcome->has_identity ||
+	    !is_same_person(session, &outcome->identity))
+		da_diag_set(
+		    exchange->diag, "the answer is about another person");
+	else if (bound && session->dpop_jkt[0] == '\0')
+		da_diag_set(exchange->diag, "the new tokens are not bound");
+	else
+		return DA_OK;
+	return DA_E_TOKEN;
+}
+
 /* Whether there is something to ask with. An access token that is over is no
  * word of the provider's about the person. */
 static bool
@@ -296,13 +314,8 @@ da_exchange_check(
 		err = run(exchange,
 		    introspect ? DA_TASK_INTROSPECT : DA_TASK_REFRESH, &order,
 		    &outcome);
-		if (err == DA_OK &&
-		    (!outcome.has_identity ||
-			!is_same_person(session, &outcome.identity))) {
-			da_diag_set(exchange->diag,
-			    "the answer is about another person");
-			err = DA_E_TOKEN;
-		}
+		if (err == DA_OK)
+			err = check_answer(exchange, &outcome, bound);
 		if (err == DA_E_REJECTED ||
 		    (err != DA_OK && outcome.has_tokens &&
 			err != DA_E_UNREACHABLE && err != DA_E_ENDED))

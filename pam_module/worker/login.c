@@ -228,5 +228,7 @@ da_login_run(struct da_errand *task, struct da_wire_identity *identity)
 		err = await_approval(task, &device, &flow, &tokens);
 	if (err == DA_OK)
 		err = da_task_take_tokens(task, &tokens, identity);
+	else
+		da_task_leave_tokens(task, &tokens);
 	return err != DA_OK ? err : check_assurance(task, identity);
 }

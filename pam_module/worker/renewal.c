@@ -37,8 +37,10 @@ da_renewal_refresh(struct da_errand *task, struct da_wire_identity *identity)
 	DA_CLEANUP(da_token_answer_done) struct da_token_answer tokens = {0};
 	enum da_err err = send_refresh(task, &tokens);
 
-	if (err != DA_OK)
+	if (err != DA_OK) {
+		da_task_leave_tokens(task, &tokens);
 		return err;
+	}
 	da_documents_use_jwks(&task->documents, &task->start->jwks);
 	return da_task_take_tokens(task, &tokens, identity);
 }

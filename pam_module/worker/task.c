@@ -132,13 +132,23 @@ da_task_take_tokens(struct da_errand *task,
 	    .requester = &task->requester,
 	    .asked_s = task->asked_s,
 	};
-	enum da_err err = da_token_check_binding(
-	    tokens, task->start->thumbprint, &task->reason);
+	enum da_err err = send_tokens(task, tokens);
 
 	if (err == DA_OK)
-		err = send_tokens(task, tokens);
+		err = da_token_check_binding(
+		    tokens, task->start->thumbprint, &task->reason);
 	return err != DA_OK ? err
 			    : da_identify(&order, identity, &task->reason);
+}
+
+void
+da_task_leave_tokens(
+    struct da_errand *task, const struct da_token_answer *tokens)
+{
+	/* Of another type the broker would not know what they are. */
+	if (tokens->type == DA_TOKEN_BEARER && tokens->access_token.len > 0)
+		DA_IGNORE(
+		    send_tokens(task, tokens)); /* FAILED will fail, too */
 }
 
 /* The documents are worth keeping only if they have led to a good end. */

@@ -176,23 +176,23 @@ static enum da_err
 take_tokens(const struct da_json *json, uint32_t types, bool need_id_token,
     struct da_token_answer *ret, struct da_diag *reason)
 {
-	enum da_err err;
+	enum da_err err, refresh_err;
 
 	ret->type = type_of(json);
+	take_terms(json, ret);
+	err = take_token(json, "access_token", &ret->access_token);
+	refresh_err = take_token(json, "refresh_token", &ret->refresh_token);
 	if ((ret->type & types) == 0)
 		return refuse_token(DA_OK, DA_E_TOKEN, reason,
 		    (types & DA_TOKEN_BEARER) == 0
 			? "token_type is not DPoP: the token is not bound"
 			: "token_type is not Bearer");
-	take_terms(json, ret);
-	err = take_token(json, "access_token", &ret->access_token);
 	if (err != DA_OK)
 		return refuse_token(
 		    err, DA_E_PROTOCOL, reason, "no usable access token");
-	err = take_token(json, "refresh_token", &ret->refresh_token);
-	if (err != DA_OK && err != DA_E_ABSENT)
-		return refuse_token(
-		    err, DA_E_PROTOCOL, reason, "no usable refresh token");
+	if (refresh_err != DA_OK && refresh_err != DA_E_ABSENT)
+		return refuse_token(refresh_err, DA_E_PROTOCOL, reason,
+		    "no usable refresh token");
 	err = take_token(json, "id_token", &ret->id_token);
 	if (err == DA_E_ABSENT && !need_id_token)
 		return DA_OK;
@@ -236,8 +236,6 @@ da_token_answer_parse(long status, int64_t retry_after_s,
 {
 	*ret = (struct da_token_answer){0};
 	ret->event = judge(status, retry_after_s, body, types, ret, reason);
-	if (ret->event.kind != DA_DEVICE_TOKENS)
-		da_token_answer_done(ret);
 }
 
 static enum da_err
@@ -276,13 +274,8 @@ enum da_err
 da_refresh_answer_parse(long status, const struct da_buf *body, uint32_t types,
     struct da_token_answer *ret, struct da_diag *reason)
 {
-	enum da_err err;
-
 	*ret = (struct da_token_answer){0};
-	err = judge_refresh(status, body, types, ret, reason);
-	if (err != DA_OK)
-		da_token_answer_done(ret);
-	return err;
+	return judge_refresh(status, body, types, ret, reason);
 }
 
 enum da_err

@@ -38,7 +38,8 @@ enum da_err da_refresh_request_put(
  * an access token fit for a header, an ID token, and no error beside them
  * (attack D7). Everything that is not clearly "go on" is final: there is no
  * failure to report apart from the event. "reason" is set for TROUBLE and
- * REFUSED. Release with da_token_answer_done(). */
+ * REFUSED; tokens that were refused are there all the same, to be taken back.
+ * Release with da_token_answer_done(). */
 void da_token_answer_parse(long status, int64_t retry_after_s,
     const struct da_buf *body, uint32_t types, struct da_token_answer *ret,
     struct da_diag *reason);
@@ -47,7 +48,7 @@ void da_token_answer_parse(long status, int64_t retry_after_s,
  * (RFC 6749 6, OpenID Connect Core 12.2); the event is not filled.
  * DA_E_REJECTED: invalid_grant, the session is over. DA_E_UNREACHABLE: it may
  * pass. DA_E_PROTOCOL, DA_E_PROVIDER, DA_E_TOKEN, DA_E_DENIED, DA_E_EXPIRED,
- * DA_E_NOMEM. */
+ * DA_E_NOMEM. Release "ret" in every case. */
 enum da_err
 da_refresh_answer_parse(long status, const struct da_buf *body, uint32_t types,
     struct da_token_answer *ret, struct da_diag *reason) DA_MUST_CHECK;

@@ -744,7 +744,8 @@ def test_refresh(pool):
                               refresh_token=None, token_type=None), "token",
               handed=False),
         *(Later(f"{name} {kind}", good("token", **{name: value}), end,
-                handed=False)
+                # What is good there, for the broker to take back.
+                handed=name != "access_token" and kind != "1 MiB")
           for name, end in (("access_token", "protocol"),
                             ("refresh_token", "protocol"),
                             ("id_token", "token"))
@@ -958,6 +959,7 @@ def test_bound_logins(pool):
     """RFC 9449 4 to 9, attacks D16 and H13, providers.md 13."""
     elsewhere = {"profile_at": "userinfo"}
     downgrade, no = {"dpop_downgrade": True}, {"handed": False}
+    left = {"handed": True}  # for the broker to take back
 
     def nonce(name, **more):
         return {"dpop_nonce": name, **more}
@@ -972,7 +974,7 @@ def test_bound_logins(pool):
         Row("every poll has one", {"pending_after_approval": 2,
                                    "dpop_required": "invalid_grant"},
             orders=REQUIRE, counts={"token": 3}, **BOUND),
-        Row("downgrade, required", downgrade, "token", orders=REQUIRE, **no),
+        Row("downgrade, required", downgrade, "token", orders=REQUIRE, **left),
         Row("downgrade, preferred", downgrade, orders=PREFER, **BEARER),
         Row("offered with others, required", algorithms("RS256"), "provider",
             orders=REQUIRE, shown=False, counts={"device_authorization": 0}),
@@ -982,11 +984,11 @@ def test_bound_logins(pool):
         Row("not said, preferred", NOT_SAID, orders=PREFER, **BEARER),
         Row("any case", {"token_type": "dpop"}, orders=REQUIRE, **BOUND),
         *(Row(f"token_type {kind!r}", {"token_type": kind}, "token",
-              orders=REQUIRE, **no)
+              orders=REQUIRE, handed=kind == "Bearer")
           for kind in ("Bearer", "DPoP ", "DPoPx", "mac", None, 7)),
         Row("bound to another key", good(
             "token", access_token=jwt_bound_to("x" * 43)), "token",
-            orders=REQUIRE, **no),
+            orders=REQUIRE, **left),
         Row("bound to our key", good(
             "token", access_token=jwt_bound_to(THUMBPRINT)), orders=REQUIRE,
             **BOUND),
@@ -1034,7 +1036,7 @@ def test_bound_sessions(pool):
         Later("refresh", {}, **bound, **BOUND),
         Later("refresh, sealed by now", {}, first=PREFER, bound=1, **BOUND),
         *(Later(f"downgrade, {name}", {"token_type": "Bearer"}, "token",
-                orders={"binding": number}, handed=False, **bound)
+                orders={"binding": number}, handed=True, **bound)
           for name, number in wire.BINDINGS.items()),
         Later("no proofs there any more", {**NOT_SAID}, orders={
             "metadata": b""}, **bound, **BOUND),

@@ -2,6 +2,10 @@
  * What sealed sessions cost, as one table:
  *
  *   bench_sessions [FOLDER]
+ *   bench_sessions --make COUNT
+ *
+ * The second makes sessions on the (private) host that it runs on, for
+ * tests/bench/sessions, which measures the sweep. Their owner is process 1.
  *
  * FOLDER (default /var/tmp) decides what an fsync is; the facts of this boot
  * are there as well, instead of in /run. Every figure is the median of the
@@ -20,6 +24,7 @@
 #include <openssl/crypto.h>
 
 #include "core/file.h"
+#include "core/parse.h"
 #include "core/paths.h"
 #include "store/seal.h"
 #include "store/session.h"
@@ -285,6 +290,32 @@ bench_many(uint32_t count)
 	report(what, finding, TIMES);
 }
 
+static int
+make(const char *text)
+{
+	struct da_session session;
+	int64_t count;
+
+	check(da_parse_int(text, 0, 100000, &count) == DA_OK, text);
+	paths = da_paths;
+	check(da_host_keys_load(&paths, &keys, &diag) == DA_OK, "keys");
+	for (int64_t i = 0; i < count; i++) {
+		fill(&session, (uint32_t)i);
+		check(da_session_anchor(&paths, 1, &session.anchor, &diag) ==
+			DA_OK,
+		    "anchor");
+		session.anchor.audit = (uint32_t)i;
+		session.verified_at_s = time(NULL);
+		session.access_expires_at_s = session.verified_at_s + 86400;
+		check(
+		    da_session_create(&paths, &keys, &session, &diag) == DA_OK,
+		    "create");
+		da_session_done(&session);
+	}
+	da_host_keys_done(&keys);
+	return 0;
+}
+
 /* Two levels of files, and no links. */
 static void
 remove_below(const char *folder)
@@ -310,6 +341,8 @@ remove_below(const char *folder)
 int
 main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "--make") == 0)
+		return make(argv[2]);
 	set_up(argc > 1 ? argv[1] : "/var/tmp");
 	bench_seal();
 	bench_one();

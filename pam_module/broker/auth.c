@@ -463,14 +463,10 @@ check_identity(struct auth *auth)
 	err = check_pin(auth);
 	if (err == DA_OK)
 		err = check_assurance(auth);
-	if (err == DA_OK)
-		err = da_policy_check_access(&policy, transaction->person,
-		    &identity->groups, &identity->claims, &transaction->diag);
-	if (err == DA_E_NOT_ALLOWED)
-		DA_IGNORE(da_text_copy(transaction->diag.text,
-		    transaction->result.rule,
-		    sizeof(transaction->result.rule))); /* same size */
-	return err;
+	return err != DA_OK
+	    ? err
+	    : da_transaction_check_access(transaction, profile,
+		  transaction->person, &identity->groups, &identity->claims);
 }
 
 /* By what an [account NAME] has to list the person from now on. */

@@ -159,6 +159,24 @@ da_transaction_policy(const struct da_transaction *transaction)
 }
 
 enum da_err
+da_transaction_check_access(struct da_transaction *transaction,
+    const struct da_profile *profile, const char *person,
+    const struct da_buf *groups, const struct da_buf *claims)
+{
+	struct da_policy policy = da_transaction_policy(transaction);
+	enum da_err err;
+
+	policy.profile = profile;
+	err = da_policy_check_access(
+	    &policy, person, groups, claims, &transaction->diag);
+	if (err == DA_E_NOT_ALLOWED)
+		DA_IGNORE(da_text_copy(transaction->diag.text,
+		    transaction->result.rule,
+		    sizeof(transaction->result.rule))); /* same size */
+	return err;
+}
+
+enum da_err
 da_transaction_is_local(const struct da_transaction *transaction, bool *ret)
 {
 	struct da_local found;

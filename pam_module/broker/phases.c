@@ -6,6 +6,7 @@
 
 #include "account/account.h"
 #include "account/writer.h"
+#include "broker/reauth.h"
 #include "broker/transaction.h"
 #include "core/clock.h"
 #include "core/paths.h"
@@ -35,17 +36,10 @@ static enum da_err
 check_access(struct da_transaction *transaction,
     const struct da_profile *profile, const struct da_person *person)
 {
-	struct da_policy policy = da_transaction_policy(transaction);
-	enum da_err err;
-
-	policy.profile = profile;
-	err = da_policy_check_access(&policy, person->name, &person->groups,
-	    &person->claims, &transaction->diag);
-	if (err == DA_OK)
-		return DA_OK;
-	DA_IGNORE(da_text_copy(transaction->diag.text, transaction->result.rule,
-	    sizeof(transaction->result.rule))); /* same size */
-	return DA_E_ACCT_DENIED;
+	return da_transaction_check_access(transaction, profile, person->name,
+		   &person->groups, &person->claims) == DA_OK
+	    ? DA_OK
+	    : DA_E_ACCT_DENIED;
 }
 
 static void
@@ -215,6 +209,23 @@ check_account(struct da_transaction *transaction)
 			    : err;
 }
 
+/* A key names no person: the account's own state, which PAM's other modules
+ * look at, decides. In a session of ours there is somebody. */
+static enum da_err
+check_local(struct da_transaction *transaction)
+{
+	struct da_account account;
+	char buffer[2048];
+	bool provisional;
+	enum da_err err =
+	    da_account_find(transaction->paths, transaction->request.user,
+		false, buffer, sizeof(buffer), &account, &provisional);
+
+	transaction->user_is_known = true;
+	return err == DA_OK ? da_reauth_check_account(transaction, account.uid)
+			    : err;
+}
+
 enum da_err
 da_phase_account(struct da_transaction *transaction)
 {
@@ -256,14 +267,8 @@ da_phase_account(struct da_transaction *transaction)
 	 * who: su can be held up until it is stale. */
 	if (local && request->grant[0] != '\0')
 		return DA_E_ACCT_DENIED;
-	if (local) {
-		/* A key names no person: the account's own state, which PAM's
-		 * other modules look at, decides. */
-		transaction->user_is_known = true;
-		da_diag_set(&transaction->diag,
-		    "a local account, not signed in to by devauth");
-		return DA_OK;
-	}
+	if (local)
+		return check_local(transaction);
 	err = da_person_load(
 	    transaction->paths, request->user, &person, &transaction->diag);
 	if (err == DA_E_ABSENT) {

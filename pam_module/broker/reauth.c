@@ -200,22 +200,16 @@ static enum da_err
 check_fresh_access(struct da_transaction *transaction,
     const struct da_profile *profile, const struct da_wire_identity *identity)
 {
-	struct da_policy policy = da_transaction_policy(transaction);
 	enum da_err err;
 
 	if ((identity->evidence & DA_EVIDENCE_USERINFO) == 0)
 		return DA_OK;
-	err = da_policy_check_access(&policy, transaction->person,
-	    &identity->groups, &identity->claims, &transaction->diag);
-	policy.profile = profile;
-	if (err == DA_OK)
-		err = da_policy_check_access(&policy, transaction->person,
-		    &identity->groups, &identity->claims, &transaction->diag);
-	if (err == DA_E_NOT_ALLOWED)
-		DA_IGNORE(da_text_copy(transaction->diag.text,
-		    transaction->result.rule,
-		    sizeof(transaction->result.rule))); /* same size */
-	return err;
+	err = da_transaction_check_access(transaction, transaction->profile,
+	    transaction->person, &identity->groups, &identity->claims);
+	return err != DA_OK
+	    ? err
+	    : da_transaction_check_access(transaction, profile,
+		  transaction->person, &identity->groups, &identity->claims);
 }
 
 /* The module has nothing to say before a code is shown: it has gone. */
@@ -363,6 +357,24 @@ da_reauth_check(struct da_transaction *transaction,
 		    sizeof(transaction->result.who));
 	da_session_done(&session);
 	return err;
+}
+
+enum da_err
+da_reauth_check_account(struct da_transaction *transaction, uint32_t uid)
+{
+	struct da_reauth_session found;
+	struct da_session session;
+	enum da_err err = DA_E_IGNORE;
+
+	da_reauth_find(transaction, uid, &found);
+	if (found.id[0] != '\0')
+		err = load(transaction, &found, &session);
+	da_reauth_done(&found);
+	if (err != DA_OK)
+		return DA_OK;
+	err = check_person(transaction, &session);
+	da_session_done(&session);
+	return err == DA_E_IGNORE ? DA_OK : err;
 }
 
 void

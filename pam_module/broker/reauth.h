@@ -41,6 +41,12 @@ enum da_err da_reauth_check(struct da_transaction *transaction,
     const struct da_reauth_session *found,
     const struct da_limits_request *limits) DA_MUST_CHECK;
 
+/* The account phase of a local account, where sudo may have asked nobody: the
+ * person behind the session that the caller is in may be locked by now, or not
+ * be listed any more. DA_E_ACCT_DENIED; DA_OK also when there is no session. */
+enum da_err da_reauth_check_account(
+    struct da_transaction *transaction, uint32_t uid) DA_MUST_CHECK;
+
 /* After a new sign-in of the same person: what it proved counts for the
  * session from now on. "tokens" are the new ones, which the session takes if it
  * has none, of the same profile; else they stay in there. */

@@ -75,6 +75,12 @@ enum da_err da_transaction_peer(
 /* This host's name, as people know it. */
 void da_transaction_host(char *ret, size_t size);
 
+/* Whether the rules of a profile, and of the service, let a person in; RESULT
+ * names the rule that does not. The errors of da_policy_check_access(). */
+enum da_err da_transaction_check_access(struct da_transaction *transaction,
+    const struct da_profile *profile, const char *person,
+    const struct da_buf *groups, const struct da_buf *claims) DA_MUST_CHECK;
+
 /* Whether a person, as the last sign-in left him, may be the account, which is
  * local or his own. The profile becomes that which he signed in with.
  * DA_E_ACCT_DENIED, DA_E_ACCT_UNKNOWN (never signed in here), DA_E_ACCT_STALE

@@ -756,6 +756,24 @@ def test_locked_where_sudo_does_not_ask(host, desk, way):
     assert desk.lines("account")[-1]["reason"] == "account-denied"
 
 
+def test_locked_behind_a_shared_account(host, desk):
+    """The account phase is all that is asked, and the account is a local one:
+    the session knows who is there."""
+    host.run("useradd", "-m", "-s", "/bin/sh", "deploy", check=True)
+    desk.policy("always", "1h",
+                sections={"account deploy": {"people": "alice bob"}})
+    sudoers(host, "deploy ALL=(ALL) NOPASSWD: ALL")
+    shells = {who: desk.ssh("deploy", by=who) for who in ("alice", "bob")}
+    host.run("devauth", "accounts", "lock", "alice", check=True)
+    outcome = desk.run(shells["alice"])
+    assert outcome.status == 1 and outcome.asked == []
+    line = desk.lines("account")[-1]
+    assert line["reason"] == "account-denied" and line["person"] == "alice"
+    assert desk.run(shells["bob"]).status == 0
+    host.run("devauth", "accounts", "unlock", "alice", check=True)
+    assert desk.run(shells["alice"]).status == 0
+
+
 # Clocks
 
 def test_a_clock_of_its_own(host, desk):

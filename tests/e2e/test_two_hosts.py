@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -48,8 +49,9 @@ def host(idp, build):
 
 @pytest.fixture
 def other(idp, build):
-    """A second machine."""
-    with Host(os.path.join(build, "stage"), "web2") as other:
+    """A second machine, with a network of its own."""
+    port = urllib.parse.urlsplit(idp.issuer).port
+    with Host(os.path.join(build, "stage"), "web2", door=port) as other:
         set_up(other, idp)
         yield other
 

@@ -6,9 +6,9 @@
         host.start_sshd()
         host.run("getent", "passwd", "alice")
 
-Everything lives in namespaces (mount, PID, UTS): a private /etc, /var, /home,
-/srv, /run and /dev over the machine's own. When the host is left, its process 1 ends
-and the kernel ends everything else in it.
+Everything lives in namespaces (mount, PID, UTS; network on demand): a private
+/etc, /var, /home, /srv, /run and /dev over the machine's own. When the host is
+left, its process 1 ends and the kernel ends everything else in it.
 """
 
 import os
@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import network
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
@@ -73,7 +75,9 @@ def free_port():
 class Host:
     """See the head of the file."""
 
-    def __init__(self, stage, name="web1"):
+    def __init__(self, stage, name="web1", door=None):
+        """With a door, which is the port of a server here, the host has a
+        network of its own, and sees nothing of this one but that port."""
         self.stage = os.path.realpath(stage)
         if not os.path.isdir(self.stage):
             raise RuntimeError(f"no installation at {stage}: run tests/run")
@@ -87,12 +91,14 @@ class Host:
         self._unshare = None
         self._sshd = None
         self.init_pid = None
+        self._door = door
 
     # Life
 
     def start(self):
         self._unshare = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--uts", "--fork",
+             *(["--net"] if self._door else []),
              "--kill-child=SIGKILL", sys.executable,
              os.path.join(HERE, "host_init.py"), self.stage, self.work,
              self.name, self.log_path],
@@ -108,9 +114,15 @@ class Host:
         pid = self._unshare.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             self.init_pid = int(f.read().split()[0])
+        if self._door:
+            network.raise_loopback(self.init_pid)
+            self._door = network.open_door(self.init_pid, self._door)
         return self
 
     def stop(self):
+        if isinstance(self._door, socket.socket):
+            self._door.shutdown(socket.SHUT_RDWR)
+            self._door.close()
         if self._unshare is not None:
             if self.init_pid is not None:
                 os.kill(self.init_pid, signal.SIGKILL)
@@ -135,7 +147,8 @@ class Host:
     def command(self, *arguments):
         """The command line that runs something on the host."""
         return ["nsenter", "--target", str(self.init_pid), "--mount", "--pid",
-                "--uts", "--root", "--wd=/", "--", *arguments]
+                "--uts", *(["--net"] if self._door else []), "--root",
+                "--wd=/", "--", *arguments]
 
     def run(self, *arguments, check=False, **more):
         return subprocess.run(self.command(*arguments), check=check, text=True,
@@ -220,7 +233,8 @@ class Host:
             stderr=subprocess.DEVNULL)
 
         def answers():
-            with socket.socket() as probe:
+            with (network.make_socket(self.init_pid) if self._door
+                  else socket.socket()) as probe:
                 return probe.connect_ex(("127.0.0.1", self.sshd_port)) == 0
 
         wait_until(answers, what="sshd listens")
@@ -239,7 +253,9 @@ class Host:
 
     def ssh_command(self, user, *command, options=()):
         """A client that knows this host's key, and no configuration."""
-        return ["ssh", "-F", "/dev/null", "-p", str(self.sshd_port),
+        there = ["nsenter", "--target", str(self.init_pid), "--net", "--"]
+        return [*(there if self._door else []),
+                "ssh", "-F", "/dev/null", "-p", str(self.sshd_port),
                 "-o", f"UserKnownHostsFile={self.folder}/known_hosts",
                 "-o", "GlobalKnownHostsFile=/dev/null",
                 "-o", "IdentityAgent=none",

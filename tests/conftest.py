@@ -7,13 +7,11 @@ DEVAUTH_BUILD; tests/run sets it. Only tests read it, never the product.
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 
-import pexpect
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -21,7 +19,8 @@ sys.path[:0] = [os.path.join(ROOT, "tests", part)
                 for part in ("support", "idp")]
 
 from approve import Idp  # noqa: E402
-from host import PROMPT, Host  # noqa: E402
+from client import Login  # noqa: E402
+from host import Host  # noqa: E402
 from terminal import READY, Terminal  # noqa: E402
 
 # What runs in the background ignores them, and every child would, too: nobody
@@ -71,52 +70,6 @@ def host(idp):
         host.pam("sshd")
         host.start_sshd()
         yield host
-
-
-class Login:
-    """An ssh client under a terminal, up to and past our prompt."""
-
-    def __init__(self, host, user, command="id -un", options=()):
-        arguments = host.ssh_command(
-            user, *([] if command is None else [command]),
-            options=("-tt", *options))
-        self.child = pexpect.spawn(
-            arguments[0], arguments[1:], encoding="utf-8", timeout=20,
-            dimensions=(50, 100), env={**os.environ, "LANG": "C.UTF-8"})
-        self.screen = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.child.close(force=True)
-
-    def expect_code(self):
-        self.child.expect_exact(PROMPT)
-        self.screen = self.child.before + self.child.after
-        return self
-
-    @property
-    def code(self):
-        return re.search(r"Enter  (\S+)", self.screen).group(1)
-
-    @property
-    def address(self):
-        return re.search(r"Open   (\S+)", self.screen).group(1)
-
-    def press_enter(self):
-        self.child.send("\r")
-
-    def rest(self):
-        """Everything until the client ends."""
-        self.child.expect(pexpect.EOF)
-        text = self.child.before
-        self.child.close()
-        return text
-
-    @property
-    def status(self):
-        return self.child.exitstatus
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from jwcrypto import jwk
 
 from approve import Idp
-from conftest import Login
+from client import Login
 from host import Host
 from sessions import (GRANTS, KEYS, OFFLINE, RUN, STATE, TOKENS,
                       be_machine, end_quietly, ended, files, lines,

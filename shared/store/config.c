@@ -59,9 +59,9 @@ refuse(struct loading *loading, int line, const char *what)
 	return DA_E_CONFIG;
 }
 
-#define NO_SECTION                                                             \
-	"keys stand in [devauth], [profile NAME], [service NAME], "            \
-	"[account NAME] or [group NAME]"
+#define SECTIONS                                                               \
+	"[devauth], [profile NAME], [service NAME], [account NAME] or "        \
+	"[group NAME]"
 
 static struct da_section *
 find_section(struct da_config *config, const struct da_config_kind *kind,
@@ -112,6 +112,7 @@ static struct da_section *
 find_titled(struct loading *loading, const char *title)
 {
 	struct da_section *section = NULL;
+	char what[DA_DIAG_MAX + 1];
 	const char *name;
 
 	if (strcmp(title, "devauth") == 0) {
@@ -129,7 +130,9 @@ find_titled(struct loading *loading, const char *title)
 		return section != NULL ? section
 				       : add_section(loading, kind, name);
 	}
-	complain(loading, loading->line, NO_SECTION);
+	(void)snprintf(what, sizeof(what),
+	    "unknown section \"[%.64s]\"; it must be " SECTIONS, title);
+	complain(loading, loading->line, what);
 	return NULL;
 }
 
@@ -189,7 +192,8 @@ next_line(char *buffer, int size, void *stream)
 }
 
 /* The most similar key, for a helpful message: shares the longest beginning or
- * differs in letters only a little. NULL when none is near. */
+ * differs in letters only a little, or goes on where the typed one ends. NULL
+ * when none is near. */
 static const char *
 nearest_key(const char *key, const struct da_config_row *rows, size_t count)
 {
@@ -206,7 +210,8 @@ nearest_key(const char *key, const struct da_config_row *rows, size_t count)
 		while (tail < la - head && tail < lb - head &&
 		    a[la - 1 - tail] == b[lb - 1 - tail])
 			tail++;
-		if (head + tail > best_score && head + tail + 3 > lb) {
+		if (head + tail > best_score &&
+		    (head + tail + 3 > lb || head == la)) {
 			best_score = head + tail;
 			best = rows[i].key;
 		}
@@ -294,7 +299,8 @@ take_pair(void *user, const char *title, const char *key, const char *value)
 	(void)title; /* inih cuts long ones without a word */
 	if (section == NULL) {
 		if (!loading->is_bad_section)
-			complain(loading, loading->line, NO_SECTION);
+			complain(
+			    loading, loading->line, "keys stand in " SECTIONS);
 		loading->is_bad_section = true;
 		return 1;
 	}

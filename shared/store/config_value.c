@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/attr.h"
 #include "core/limits.h"
 #include "core/parse.h"
 #include "core/text.h"
@@ -249,6 +250,24 @@ format_choices(
 	return err;
 }
 
+/* In the largest unit that says it exactly: 30d, not 2592000s. */
+static enum da_err
+format_span(int64_t span_s, struct da_buf *ret)
+{
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}};
+
+	for (size_t i = 0; i < DA_ARRAY_LEN(units); i++) {
+		if (span_s > 0 && span_s % units[i].seconds == 0)
+			return da_buf_format(ret, " %lld%s",
+			    (long long)(span_s / units[i].seconds),
+			    units[i].name);
+	}
+	return da_buf_format(ret, " %llds", (long long)span_s);
+}
+
 enum da_err
 da_config_value_format(
     const struct da_config_row *row, const void *source, struct da_buf *ret)
@@ -269,8 +288,7 @@ da_config_value_format(
 	case DA_CONFIG_BOOL:
 		return da_buf_put_text(ret, *(const bool *)at ? " yes" : " no");
 	case DA_CONFIG_SPAN:
-		return da_buf_format(
-		    ret, " %llds", (long long)*(const int64_t *)at);
+		return format_span(*(const int64_t *)at, ret);
 	case DA_CONFIG_NUMBER:
 		return *(const int64_t *)at == 0
 		    ? DA_OK

@@ -63,13 +63,17 @@ test_complaints(void **state)
 	    {"", ":0: no [profile NAME]"},
 	    {"[devauth]\nremot = allow\n" PROFILE "allowed_users=\n",
 		":2: unknown key \"remot\"; did you mean \"remote\"?"},
+	    {PROFILE "client_secret = x\n",
+		":4: unknown key \"client_secret\"; did you mean "
+		"\"client_secret_file\"?"},
 	    {"[devauth]\nzzz = 1\n", ":2: unknown key \"zzz\"; remove it"},
 	    {PROFILE "remote = allow\n",
 		":4: \"remote\" is a key of the section [devauth]; move it"},
 	    {"[devauth]\nissuer = https://login.example.com\n",
 		":2: \"issuer\" is a key of the section [profile NAME]; move"},
 	    {"remote = allow\n", ":1: keys stand in"},
-	    {"[other]\nremote = allow\n", ":1: keys stand in"},
+	    {"[other]\nremote = allow\n",
+		":1: unknown section \"[other]\"; it must be [devauth]"},
 	    {"[devauth\nremote = allow\n", ":1: a section's title ends"},
 	    {"[devauth]\nremote = maybe\n",
 		":2: remote: must be publickey-first, allow, deny"},
@@ -208,7 +212,7 @@ static void
 test_every_complaint(void **state)
 {
 	static const char *const says[] = {":2: unknown key", ":4: neither",
-	    ":5: keys stand in", ":3: home:", ":17: two groups",
+	    ":5: unknown section", ":3: home:", ":17: two groups",
 	    ":18: nobody can be put"};
 	struct da_config *config = NULL;
 	struct da_buf all;
@@ -350,8 +354,8 @@ test_dump_is_stable(void **state)
 		    explain == 1, &first);
 		dump(da_buf_text(&first), explain == 1, &second);
 		assert_string_equal(da_buf_text(&first), da_buf_text(&second));
-		assert_non_null(strstr(
-		    da_buf_text(&first), "\naccount_max_age = 43200s\n"));
+		assert_non_null(
+		    strstr(da_buf_text(&first), "\naccount_max_age = 12h\n"));
 		assert_non_null(strstr(da_buf_text(&first), "[service su]\n"));
 		assert_non_null(strstr(
 		    da_buf_text(&first), "\nrequired_claims = role=a|b\n"));

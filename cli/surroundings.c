@@ -69,20 +69,35 @@ add_unseen(struct look *look, const char *path)
 
 /* --- the files that a profile names --- */
 
+/* The beginnings that OpenSSL takes for one. */
+static bool
+has_certificate(const char *pem)
+{
+	return strstr(pem, "-----BEGIN CERTIFICATE-----") != NULL ||
+	    strstr(pem, "-----BEGIN TRUSTED CERTIFICATE-----") != NULL ||
+	    strstr(pem, "-----BEGIN X509 CERTIFICATE-----") != NULL;
+}
+
 static void
 check_ca_file(struct look *look, const struct da_profile *profile)
 {
 	const struct da_file_rule rule = {
 	    .owner = da_paths.owner, .mode_max = 0755, .size_max = CA_FILE_MAX};
-	DA_CLEANUP(da_file_closep) int fd = -1;
+	DA_CLEANUP(da_buf_done) struct da_buf pem;
 	struct da_diag diag = {0};
+	enum da_err err;
 
-	if (profile->ca_file[0] == '\0' ||
-	    da_file_open(profile->ca_file, &rule, &fd, &diag) == DA_OK)
+	if (profile->ca_file[0] == '\0')
 		return;
-	if (errno == EACCES && geteuid() != 0)
+	da_buf_init(&pem, CA_FILE_MAX);
+	err = da_file_read(profile->ca_file, &rule, &pem, &diag);
+	if (err != DA_OK && errno == EACCES && geteuid() != 0)
 		add_unseen(look, profile->ca_file);
-	else
+	else if (err == DA_OK && !has_certificate(da_buf_text(&pem)))
+		complain(look, da_config_line(profile, "ca_file"),
+		    "[profile %s] ca_file: %s holds no certificate in PEM form",
+		    profile->name, profile->ca_file);
+	else if (err != DA_OK)
 		complain(look, da_config_line(profile, "ca_file"),
 		    "[profile %s] ca_file: %s", profile->name, diag.text);
 }
@@ -103,6 +118,17 @@ check_secret(struct look *look, const struct da_profile *profile)
 		    "[profile %s] client_secret_file: %s", profile->name,
 		    diag.text);
 	}
+}
+
+/* What browsers show, and what we add ourselves. */
+static void
+check_issuer(struct look *look, const struct da_profile *profile)
+{
+	if (strstr(profile->issuer, "/.well-known/") != NULL)
+		complain(look, da_config_line(profile, "issuer"),
+		    "[profile %s] issuer: the issuer itself, without "
+		    "/.well-known/ and what follows",
+		    profile->name);
 }
 
 /* OpenID Connect Core 3.1.2.1: without it there is no ID token, and nobody is
@@ -229,6 +255,12 @@ check_service(const struct da_service *service)
 	if (access(ours, F_OK) != 0 && access(theirs, F_OK) != 0)
 		warn(service->line, "[service %s] binds nobody: there is no %s",
 		    name, ours);
+	if ((da_config_line(service, "reauth") != service->line ||
+		da_config_line(service, "reauth_max_age") != service->line) &&
+	    (strcmp(name, "sshd") == 0 || strcmp(name, "login") == 0))
+		warn(service->line,
+		    "[service %s] reauth is for sudo and su: %s opens sessions",
+		    name, name);
 	if (!da_config_has_keys(service))
 		warn(service->line,
 		    "[service %s] asks for nothing: it has no key", name);
@@ -263,6 +295,29 @@ check_account(struct look *look, const struct da_mapping *mapping)
 		    name, da_paths.passwd_file);
 }
 
+/* An identity of no provider that is configured never comes. */
+static void
+check_subjects(const struct da_config *config, const struct da_mapping *mapping)
+{
+	for (size_t i = 0; i < mapping->subjects.count; i++) {
+		const char *subject = mapping->subjects.items[i];
+		bool found = false;
+
+		for (size_t k = 0; !found && k < config->profile_count; k++) {
+			const char *issuer = config->profiles[k].issuer;
+			size_t len = strlen(issuer);
+
+			found = strncmp(subject, issuer, len) == 0 &&
+			    subject[len] == '#';
+		}
+		if (!found)
+			warn(da_config_line(mapping, "subjects"),
+			    "[account %s] subjects: no profile has the issuer "
+			    "of %s",
+			    mapping->name, subject);
+	}
+}
+
 bool
 da_surroundings_check(const struct da_config *config, struct da_buf *ret_unseen)
 {
@@ -270,6 +325,7 @@ da_surroundings_check(const struct da_config *config, struct da_buf *ret_unseen)
 
 	check_installation(&look);
 	for (size_t i = 0; i < config->profile_count; i++) {
+		check_issuer(&look, &config->profiles[i]);
 		check_ca_file(&look, &config->profiles[i]);
 		check_secret(&look, &config->profiles[i]);
 		check_scope(&config->profiles[i]);
@@ -278,11 +334,19 @@ da_surroundings_check(const struct da_config *config, struct da_buf *ret_unseen)
 		warn(da_config_line(config, "home"),
 		    "home: without %%u everybody gets the same home, %s",
 		    config->home);
+	if (config->profile_count > 1 && config->default_profile[0] == '\0')
+		DA_IGNORE(da_admin_refuse(
+		    "warning: %s: several profiles and no default_profile: "
+		    "people are refused wherever the PAM line has no "
+		    "profile=NAME",
+		    da_paths.config_file));
 	check_deadline(config);
 	for (size_t i = 0; i < config->service_count; i++)
 		check_service(&config->services[i]);
-	for (size_t i = 0; i < config->mapping_count; i++)
+	for (size_t i = 0; i < config->mapping_count; i++) {
 		check_account(&look, &config->mappings[i]);
+		check_subjects(config, &config->mappings[i]);
+	}
 	if (da_apply_allows_nobody(config))
 		DA_IGNORE(da_admin_refuse(
 		    "warning: allowed_users and allowed_groups are empty: "

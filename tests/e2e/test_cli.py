@@ -121,6 +121,10 @@ def test_applied_rules_reach_the_name_service(host, idp, login):
 
 @pytest.mark.parametrize("damage, says", [
     ("rm /etc/devauth/idp-ca.pem", "[profile test] ca_file: "),
+    ("echo junk >/etc/devauth/idp-ca.pem", "idp-ca.pem holds no certificate"),
+    ("chmod 666 /etc/devauth/idp-ca.pem", "chmod it to 0644"),
+    ("sed -i 's,^issuer.*,&/.well-known/openid-configuration,' "
+     "/etc/devauth/devauth.conf", "issuer: the issuer itself, without "),
     ("sed -i /^_devauth:/d /etc/passwd", "run systemd-sysusers"),
     ("rm -r /var/lib/devauth", "run systemd-tmpfiles --create"),
 ])
@@ -214,6 +218,11 @@ def test_numbers_of_groups_stay_taken(host):
     ("", "[service su]\n", 5, "[service su] asks for nothing"),
     ("", "[service ssh]\nallowed_users = a\n", 5, "[service ssh] binds "
      "nobody: there is no /etc/pam.d/ssh"),
+    ("", "[service sshd]\nreauth = never\n", 5, "[service sshd] reauth is "
+     "for sudo and su"),
+    ("", "[account root]\nsubjects = https://elsewhere.example#1\n", 6,
+     "[account root] subjects: no profile has the issuer of "
+     "https://elsewhere.example#1"),
     ("", "[account deplyo]\npeople = alice\n", 5, "[account deplyo]: there "
      "is no such account in /etc/passwd; devauth makes one"),
 ])
@@ -224,6 +233,16 @@ def test_check_warns(host, head, tail, line, says):
     warnings = [text for text in err if "warning: " in text]
     assert len(warnings) == 1
     assert warnings[0].startswith(f"devauth: warning: {CONF}:{line}: {says}")
+
+
+def test_check_warns_of_profiles_without_a_default(host):
+    second = PROFILE.replace("[profile test]", "[profile other]")
+    warning = [f"devauth: warning: {CONF}: several profiles and no "
+               "default_profile: people are refused wherever the PAM line has "
+               "no profile=NAME"]
+    assert config(host, "check", PROFILE + second)[::2] == (0, warning)
+    assert config(host, "check", "[devauth]\ndefault_profile = other\n" +
+                  PROFILE + second)[::2] == (0, [])
 
 
 def test_nobody_gets_a_reserved_account(host):
@@ -258,7 +277,7 @@ def test_an_account_that_devauth_made_is_there(host):
 
 def test_what_only_root_can_read_is_named(host):
     host.write("/etc/devauth/secret", "s3cret\n", 0o600)
-    host.write("/etc/devauth/ca.pem", "x\n", 0o600)
+    host.write("/etc/devauth/ca.pem", "-----BEGIN CERTIFICATE-----\n", 0o600)
     config(host, "apply", PROFILE + "client_auth = client_secret_basic\n"
            "client_secret_file = /etc/devauth/secret\n"
            "ca_file = /etc/devauth/ca.pem\n")

@@ -18,24 +18,27 @@ has_word(const char *list, const char *word, size_t len)
 	return false;
 }
 
-static bool
-has_all(const char *list, const char *wanted)
+/* The first of "wanted" that the list has not; NULL when it has all. */
+static const char *
+find_missing(const char *list, const char *wanted)
 {
 	while (*wanted != '\0') {
 		size_t n = strcspn(wanted, " ");
 
 		if (n > 0 && !has_word(list, wanted, n))
-			return false;
+			return wanted;
 		wanted += n;
 		wanted += strspn(wanted, " ");
 	}
-	return true;
+	return NULL;
 }
 
 enum da_err
 da_assurance_check(const struct da_assurance_wanted *wanted,
     const struct da_assurance *given, struct da_diag *reason)
 {
+	const char *missing = find_missing(given->amr, wanted->amr);
+
 	if (wanted->acr_values[0] != '\0' &&
 	    (given->acr[0] == '\0' ||
 		!has_word(
@@ -43,8 +46,9 @@ da_assurance_check(const struct da_assurance_wanted *wanted,
 		da_diag_set(reason, "acr is not one that was asked for");
 		return DA_E_WEAK;
 	}
-	if (!has_all(given->amr, wanted->amr)) {
-		da_diag_set(reason, "amr lacks a method that is required");
+	if (missing != NULL) {
+		da_diag_set(reason, "amr lacks %.*s",
+		    (int)strcspn(missing, " "), missing);
 		return DA_E_WEAK;
 	}
 	if (wanted->max_age_s >= 0 &&

@@ -617,8 +617,7 @@ def test_step_up_amr(desk):
     desk.policy("never", amr="pwd hwk")
     outcome = desk.sign_in(shell, amr=["pwd"])
     assert outcome.line["reason"] == "sign-in-too-weak"
-    assert "(amr lacks a method that is required)" in \
-        " ".join(outcome.text.split())
+    assert "(amr lacks hwk)" in " ".join(outcome.text.split())
     desk.person_answers(shell, amr=["hwk", "pwd", "user"])
     desk.session_answers(shell)
 

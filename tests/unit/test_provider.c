@@ -1167,6 +1167,16 @@ test_assurance(void **state)
 		da_json_free(claims);
 		da_buf_done(&body);
 	}
+	{
+		const struct da_assurance_wanted wanted = {
+		    "", "pwd mfa hwk", -1, 1000, 1010, 60};
+		const struct da_assurance given = {"", "pwd", 0};
+		struct da_diag reason = {0};
+
+		assert_int_equal(
+		    da_assurance_check(&wanted, &given, &reason), DA_E_WEAK);
+		assert_string_equal(reason.text, "amr lacks mfa");
+	}
 }
 
 /* More methods than there is room for: no half a word. */

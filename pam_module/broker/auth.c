@@ -112,8 +112,8 @@ refuse_unknown(
 		transaction->user_is_known = true;
 	else
 		da_diag_set(&transaction->diag,
-		    "the name is not known, and first logins of it are not "
-		    "possible");
+		    "the name is unknown, removed or renamed, or may not "
+		    "log in");
 	return DA_E_UNKNOWN_USER;
 }
 

@@ -27,8 +27,9 @@ print_public_key(const struct da_signing_key *key)
 {
 	(void)printf("{\"kid\":\"%s\",\"use\":\"sig\",\"alg\":\"ES256\",%s\n",
 	    da_signing_key_thumbprint(key), da_signing_key_jwk(key) + 1);
-	(void)printf("\nThat is this host's public key (JWK), for a provider's "
-		     "private_key_jwt.\n"
+	(void)printf("\nThat is this host's public key (JWK). Register it for "
+		     "client_auth =\nprivate_key_jwt; DPoP needs no "
+		     "registration.\n"
 		     "Thumbprint (RFC 7638): %s\n",
 	    da_signing_key_thumbprint(key));
 }

@@ -22,8 +22,9 @@ static const char usage[] =
     "\n"
     "  list [--ended] [--json]   who is logged in with which tokens, or\n"
     "                            whose tokens wait to be revoked\n"
-    "  end ID... [--terminate]   revoke the tokens of sessions, and end\n"
-    "                            all that runs in them\n";
+    "  end ID... [--terminate]   have the tokens of sessions revoked; with\n"
+    "                            --terminate, end all that runs in them, "
+    "too\n";
 
 int
 da_command_sessions(int argc, char **argv)
@@ -166,9 +167,10 @@ end(const struct da_session_entry *entry, const struct da_host_keys *keys,
 		da_admin_put(account);
 	}
 	(void)puts(" is ended.\n  The next sweep revokes its tokens.");
-	return terminate
-	    ? end_processes(&session, account, id, opened, &opening)
-	    : DA_EXIT_OK;
+	if (terminate)
+		return end_processes(&session, account, id, opened, &opening);
+	(void)puts("  What still runs in it goes on.");
+	return DA_EXIT_OK;
 }
 
 int

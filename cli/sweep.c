@@ -11,7 +11,12 @@
 int
 da_command_sweep(int argc, char **argv)
 {
-	static const char usage[] = "usage: devauth sweep\n";
+	static const char usage[] =
+	    "usage: devauth sweep\n"
+	    "\n"
+	    "renews the tokens of open sessions and revokes those of ended "
+	    "ones,\n"
+	    "as devauth-sweep.timer does\n";
 	char *const arguments[] = {
 	    (char[]){"devauth-broker"}, (char[]){"sweep"}, NULL};
 	char *const envp[] = {(char[]){"LANG=C"},

@@ -198,7 +198,8 @@ def test_end(host, run, session):
     other, _ = session(account="bob")
     said = run("sessions", "end", one[:8])
     assert said == f"{one} of alice is ended.\n" \
-        "  The next sweep revokes its tokens.\n"
+        "  The next sweep revokes its tokens.\n" \
+        "  What still runs in it goes on.\n"
     assert [entry["id"] for entry in json.loads(
         run("sessions", "list", "--json"))] == [other]
     assert lives(host, pid)

@@ -216,7 +216,12 @@ static const struct da_config_row profile_rows[] = {
 	"             works: SSH keys and sudo are refused until then\n"
 	"  terminate  and every process of the session is ended"},
     {"scope", DA_CONFIG_TEXT, PROFILE(scope), "openid profile email", 1,
-	DA_DIAG_MAX, NULL, "Scopes to ask for, separated by spaces."},
+	DA_DIAG_MAX, NULL,
+	"Scopes to ask for, separated by spaces. Many providers give a "
+	"refresh\n"
+	"token only for offline_access; without one, sudo with reauth = "
+	"provider\n"
+	"wants a new sign-in once the access token is over, or at once."},
     {"ca_file", DA_CONFIG_PATH, PROFILE(ca_file), "", 0, DA_URI_MAX, NULL,
 	"Trust only the CA certificates in this PEM file (root, not writable "
 	"by\n"
@@ -291,8 +296,8 @@ static const struct da_config_row service_rows[] = {
 	"            but without a terminal it is refused\n"
 	"  session   reauth_max_age after the last sign-in\n"
 	"  never     not in this session\n"
-	"All but always let any program of the person's use sudo without his "
-	"help."},
+	"All but always let any program that runs as the person use sudo by "
+	"itself."},
     {"reauth_max_age", DA_CONFIG_SPAN, SERVICE(reauth_max_age_s), "15min", 0,
 	30 * 86400L, NULL, "How long a sign-in or a check counts, see reauth."},
     {"acr", DA_CONFIG_LIST, SERVICE(acr), "", 0, DA_CLAIM_MAX, NULL,
@@ -302,10 +307,11 @@ static const struct da_config_row service_rows[] = {
     {"amr", DA_CONFIG_LIST, SERVICE(amr), "", 0, DA_GROUP_MAX, NULL,
 	"Methods that must have been used for the sign-in, all of them (claim "
 	"amr),\n"
-	"such as mfa or hwk."},
+	"such as mfa or hwk. The provider is not asked for them; what it can "
+	"be asked\n"
+	"for is acr."},
     {"max_age", DA_CONFIG_SPAN, SERVICE(max_age_s), "0s", 0, 366 * 86400L, NULL,
-	"How long ago the person may have proved himself to the provider "
-	"(claim\n"
+	"How long ago the person may have signed in at the provider (claim\n"
 	"auth_time), who is asked for it as max_age. 0: any time."},
 };
 

@@ -316,6 +316,9 @@ da_exchange_check(
 		    &outcome);
 		if (err == DA_OK)
 			err = check_answer(exchange, &outcome, bound);
+		/* The check that counted for sudo until now is overtaken. */
+		if (err == DA_E_REJECTED)
+			session->verified_mono_ms = 0;
 		if (err == DA_E_REJECTED ||
 		    (err != DA_OK && outcome.has_tokens &&
 			err != DA_E_UNREACHABLE && err != DA_E_ENDED))

@@ -165,6 +165,22 @@ def test_profiles_of_one_issuer(host, policy, shell):
     assert alice.run("echo here")[1] == 0
 
 
+@pytest.mark.parametrize("reauth", ["provider", "session"])
+def test_refusal_ends_the_grace(host, idp, policy, shell, reauth):
+    """Whom the provider refuses in a sweep, sudo does not let in for the rest
+    of reauth_max_age because of the check before."""
+    policy(reauth, "15min")
+    idp.control.quirks(access_expires_in=2)
+    alice = shell()
+    assert alice.sudo() == "root" and refreshes(idp) == []
+    idp.control.disable("alice")
+    time.sleep(1.5)  # more than half of the token's life
+    host.run("devauth", "sweep", check=True)
+    assert len(refreshes(idp)) == 1
+    # What counts with "session" is the sign-in, which nobody took back.
+    assert alice.sudo() == {"provider": "code", "session": "root"}[reauth]
+
+
 def test_lost_key_is_no_refusal(host, policy, shell):
     """Tokens bound to a key that the host has lost are of no use; nobody is
     thrown out for it."""

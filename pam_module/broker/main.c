@@ -270,18 +270,18 @@ main(int argc, char **argv)
 {
 	struct da_transaction transaction = {
 	    .paths = &da_paths, .client = CLIENT_SOCKET, .phase = "request"};
+	const bool sweep = argc == 2 && strcmp(argv[1], "sweep") == 0;
 	uint8_t type;
 	enum da_err err;
 
-	if (!harden() || !set_up_crypto())
+	/* Before the log, whose socket could take its place. */
+	if (!sweep && (argc != 1 || !is_unix_socket(CLIENT_SOCKET)))
 		return 1;
-	if (argc == 2 && strcmp(argv[1], "sweep") == 0 && !leave_stdio())
+	if (!harden() || !set_up_crypto() || (sweep && !leave_stdio()))
 		return 1;
 	openlog("devauth", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
-	if (argc == 2 && strcmp(argv[1], "sweep") == 0)
+	if (sweep)
 		return da_sweep_run(&da_paths) == DA_OK ? 0 : 2;
-	if (argc != 1 || !is_unix_socket(CLIENT_SOCKET))
-		return 1;
 	leave_callers_group();
 	err = receive_request(&transaction, &type);
 	if (err == DA_OK)

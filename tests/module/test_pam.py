@@ -451,6 +451,14 @@ def test_broker_cannot_run(host, idp, driver, what):
     assert each.result("acct") == AUTHINFO_UNAVAIL
 
 
+@pytest.mark.parametrize("arguments", [[], ["more"], ["sweep", "more"]])
+def test_broker_by_hand(host, arguments):
+    """Without a module at the other end it ends at once, and takes nothing else
+    for one."""
+    assert host.run(BROKER, *arguments).returncode == 1
+    assert host.audit() == []
+
+
 def test_helpers_are_sealed_off(host, idp, driver):
     """E5, E14: ids, capabilities, environment, descriptors of our processes."""
     each = driver("alice", "auth")

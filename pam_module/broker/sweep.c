@@ -184,8 +184,11 @@ each(struct sweep *sweep, bool ended,
 	enum da_err err =
 	    da_session_list_open(sweep->paths, ended, &list, &diag);
 
-	while (err == DA_OK && da_session_list_next(list, &entry, &diag))
-		visit(sweep, &entry);
+	while (err == DA_OK && da_session_list_next(list, &entry, &diag)) {
+		/* The next time. */
+		if (!entry.unread)
+			visit(sweep, &entry);
+	}
 	if (err != DA_OK && err != DA_E_ABSENT)
 		da_audit_session(
 		    "sweep", err, &(struct da_session){.uid = 0}, &diag);

@@ -164,7 +164,8 @@ da_session_list_next(struct da_session_list *list, struct da_session_entry *ret,
 		if (err == DA_E_ABSENT)
 			continue;
 		if (err != DA_OK) {
-			*ret = (struct da_session_entry){.damaged = true};
+			*ret = (struct da_session_entry){.damaged = true,
+			    .unread = err == DA_E_SYS || err == DA_E_NOMEM};
 			memcpy(ret->session.id, found->d_name,
 			    sizeof(ret->session.id));
 		}
@@ -381,6 +382,7 @@ note_keys(const struct da_paths *paths, bool ended, struct used_keys *used,
 	while (err == DA_OK && da_session_list_next(list, &entry, diag)) {
 		if (!entry.damaged)
 			note_key(used, entry.session.key_id);
+		used->unknown |= entry.unread;
 	}
 	return err == DA_E_ABSENT ? DA_OK : err;
 }

@@ -1700,6 +1700,44 @@ test_x5_load(void **state)
 	assert_true(fault.at > 30);
 }
 
+/* The same of a look at all of them: what cannot be read is not damaged, or the
+ * sweep would end it. */
+static int
+list_child(void *argument)
+{
+	struct da_session_list *list = NULL;
+	struct da_session_entry entry;
+	int status = 1;
+
+	(void)argument;
+	if (da_session_list_open(&folder.paths, false, &list, &diag) != DA_OK)
+		return 1;
+	while (da_session_list_next(list, &entry, &diag))
+		status = !entry.damaged ? 0 : entry.unread ? 1 : 2;
+	da_session_list_freep(&list);
+	return status;
+}
+
+static void
+test_x5_list(void **state)
+{
+	struct test_fault fault = {.verdict = EIO};
+	size_t unread = 0;
+
+	(void)state;
+	(void)make(UID);
+	do {
+		int status =
+		    test_fault_run(&fault, test_fault_any, list_child, NULL);
+
+		assert_true(WIFEXITED(status));
+		assert_in_range(
+		    WEXITSTATUS(status), 0, test_fault_met(&fault) ? 1 : 0);
+		unread += WEXITSTATUS(status) == 1;
+	} while (test_fault_next(&fault));
+	assert_true(unread > 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -1743,6 +1781,7 @@ main(void)
 	    TEST(test_f9_create_leaves_nothing),
 	    TEST(test_end_at_any_moment),
 	    TEST(test_x5_load),
+	    TEST(test_x5_list),
 	};
 
 	test_host_crypto();

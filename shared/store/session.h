@@ -194,7 +194,7 @@ struct da_session_entry {
 	 * the id only. */
 	struct da_session session;
 	bool damaged; /* and why, in diag */
-	bool unread;  /* damaged for all we know, but it may pass: EIO, ENOMEM */
+	bool unread; /* damaged for all we know, but it may pass: EIO, ENOMEM */
 	/* Ended ones: */
 	int64_t ended_at_s;
 	uint32_t tries;

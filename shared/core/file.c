@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -379,4 +377,14 @@ enum da_err
 da_file_lock(int fd, const char *path, struct da_diag *diag)
 {
 	return da_file_lock_for(fd, path, LOCK_TIMEOUT_MS, diag);
+}
+
+bool
+da_file_is_older(int dir, const char *name, int64_t age_s)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) &&
+	    da_clock_wall_s() - st.st_mtim.tv_sec > age_s;
 }

@@ -5,6 +5,8 @@
 #ifndef DA_CORE_FILE_H
 #define DA_CORE_FILE_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/attr.h"
@@ -72,5 +74,9 @@ da_file_lock(int fd, const char *path, struct da_diag *diag) DA_MUST_CHECK;
 /* The same with a time to wait, where others keep the lock for a request. */
 enum da_err da_file_lock_for(int fd, const char *path, int64_t timeout_ms,
     struct da_diag *diag) DA_MUST_CHECK;
+
+/* Whether that name in the folder is a regular file that was last written more
+ * than age_s ago, by the wall clock. */
+bool da_file_is_older(int dir, const char *name, int64_t age_s);
 
 #endif

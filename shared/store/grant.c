@@ -329,16 +329,6 @@ da_grant_consume(
 }
 
 /* Whatever is damaged, or of an older release, goes by the file's own age. */
-static bool
-is_old(int dir, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) &&
-	    da_clock_wall_s() - st.st_mtim.tv_sec > DA_GRANT_LIFE_S;
-}
-
 static enum da_err
 expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
     const char *id, da_grant_taker *take, void *context, struct da_diag *diag)
@@ -363,8 +353,10 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 		err = parse_file(keys, &file, &grant, &age_ms, diag);
 	}
 	if (err != DA_OK)
-		err =
-		    err == DA_E_NOMEM || !is_old(dir, id) ? DA_E_IGNORE : DA_OK;
+		err = err == DA_E_NOMEM ||
+			!da_file_is_older(dir, id, DA_GRANT_LIFE_S)
+		    ? DA_E_IGNORE
+		    : DA_OK;
 	else if (has_tokens(&grant.session))
 		err = take(context, &grant);
 	if (err == DA_OK)
@@ -400,7 +392,8 @@ da_grants_expire(const struct da_paths *paths, const struct da_host_keys *keys,
 		if (is_grant_id(entry->d_name))
 			err = expire(paths, keys, dir, entry->d_name, take,
 			    context, diag);
-		else if (entry->d_name[0] == '.' && is_old(dir, entry->d_name))
+		else if (entry->d_name[0] == '.' &&
+		    da_file_is_older(dir, entry->d_name, DA_GRANT_LIFE_S))
 			(void)unlinkat(
 			    dir, entry->d_name, 0); /* a killed one's */
 	}

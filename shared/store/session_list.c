@@ -311,16 +311,6 @@ da_session_find(const struct da_paths *paths, const struct da_host_keys *keys,
 
 /* --- what killed processes leave behind --- */
 
-static bool
-is_old(int dir, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) &&
-	    da_clock_wall_s() - st.st_mtim.tv_sec > DA_SESSION_LEFTOVER_S;
-}
-
 /* Temporary files begin with a dot. */
 static void
 drop_temporary(int dir)
@@ -329,7 +319,8 @@ drop_temporary(int dir)
 	struct dirent *found;
 
 	while (list != NULL && (found = readdir(list)) != NULL) {
-		if (found->d_name[0] == '.' && is_old(dir, found->d_name))
+		if (found->d_name[0] == '.' &&
+		    da_file_is_older(dir, found->d_name, DA_SESSION_LEFTOVER_S))
 			(void)unlinkat(dir, found->d_name, 0); /* next time */
 	}
 }
@@ -343,7 +334,8 @@ drop_standings(int dir, int tokens, int revoke)
 	while (list != NULL && (found = readdir(list)) != NULL) {
 		const char *id = found->d_name;
 
-		if (da_session_is_id(id) && is_old(dir, id) &&
+		if (da_session_is_id(id) &&
+		    da_file_is_older(dir, id, DA_SESSION_LEFTOVER_S) &&
 		    faccessat(tokens, id, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
 		    (revoke < 0 ||
 			faccessat(revoke, id, F_OK, AT_SYMLINK_NOFOLLOW) != 0))

@@ -36,6 +36,12 @@
 #define LOCK_TIMEOUT_MS 3000
 #define LOCK_PAUSE_NS 5000000
 
+/* What the file is written in, at positions that it divides: the page cache
+ * keeps what came as one piece as one piece, and each process that maps it
+ * later takes it in with one fault where there were dozens. A large page of
+ * this size, on most machines. */
+#define PIECE (2u << 20)
+
 /* Slots of an index: up to 32 kB there may be more than needed; and as many as
  * the largest file could have records, twice. */
 #define SLOTS_FREELY 4096u
@@ -173,8 +179,12 @@ enter(struct da_build *build, const struct da_paths *paths, const char *name,
 	    .owner = paths->owner, .mode_max = 0755};
 	enum da_err err;
 
-	*build = (struct da_build){
-	    .paths = paths, .name = name, .dir = -1, .lock = -1, .file = -1};
+	*build = (struct da_build){.paths = paths,
+	    .name = name,
+	    .dir = -1,
+	    .lock = -1,
+	    .draft = -1,
+	    .file = -1};
 	err = da_file_open_dir(paths->state_dir, &rule, &build->dir, diag);
 	return err == DA_OK ? take_lock(build, diag) : err;
 }
@@ -321,6 +331,13 @@ put_index(struct da_build *build, enum da_format_kind kind,
 	return err;
 }
 
+static int
+create_temp(const struct da_build *build)
+{
+	return openat(build->dir, TEMP_NAME,
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 enum da_err
 da_build_begin(struct da_build *build, struct da_diag *diag)
 {
@@ -331,9 +348,10 @@ da_build_begin(struct da_build *build, struct da_diag *diag)
 		da_diag_set(diag, "%s: cannot remove: %m", TEMP_NAME);
 		return DA_E_SYS;
 	}
-	build->file = openat(build->dir, TEMP_NAME,
-	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (build->file < 0 || cdb_make_start(&build->make, build->file) != 0) {
+	build->draft = create_temp(build);
+	/* Without a name, so that nobody else has to remove it. */
+	if (build->draft < 0 || unlinkat(build->dir, TEMP_NAME, 0) != 0 ||
+	    cdb_make_start(&build->make, build->draft) != 0) {
 		da_diag_set(diag, "%s: cannot create: %m", TEMP_NAME);
 		return DA_E_SYS;
 	}
@@ -379,7 +397,7 @@ da_build_put_cell(struct da_build *build, const struct da_cell *cell)
 	}
 }
 
-/* Completes the file: the indexes, cdb's tables, the header. */
+/* Completes the draft: the indexes, cdb's tables, the header. */
 static bool
 finish(struct da_build *build)
 {
@@ -395,8 +413,40 @@ finish(struct da_build *build)
 	    (uint32_t)build->people_end);
 	/* Also frees what it has allocated. */
 	return cdb_make_finish(&build->make) == 0 && written &&
-	    pwrite(build->file, where, sizeof(where), header) ==
+	    pwrite(build->draft, where, sizeof(where), header) ==
 	    (ssize_t)sizeof(where);
+}
+
+/* Copies the draft, which was written a few bytes at a time. */
+static bool
+copy_in_pieces(const struct da_build *build)
+{
+	uint8_t *piece = malloc(PIECE);
+	ssize_t size = -1;
+
+	for (off_t at = 0; piece != NULL; at += size) {
+		size =
+		    TEMP_FAILURE_RETRY(pread(build->draft, piece, PIECE, at));
+		if (size <= 0)
+			break;
+		if (!da_file_write(build->file, piece, (size_t)size)) {
+			size = -1;
+			break;
+		}
+	}
+	free(piece);
+	return size == 0;
+}
+
+/* The new file, complete and on disk, under its temporary name. */
+static bool
+make_file(struct da_build *build)
+{
+	if (!finish(build))
+		return false;
+	build->file = create_temp(build);
+	return build->file >= 0 && copy_in_pieces(build) &&
+	    fchmod(build->file, 0644) == 0 && fsync(build->file) == 0;
 }
 
 enum da_err
@@ -408,8 +458,7 @@ da_build_commit(struct da_build *build, struct da_diag *diag)
 	if (!build->begun)
 		return DA_E_BUG;
 	build->begun = false;
-	if (!finish(build) || fchmod(build->file, 0644) != 0 ||
-	    fsync(build->file) != 0 ||
+	if (!make_file(build) ||
 	    renameat(build->dir, TEMP_NAME, build->dir, build->name) != 0) {
 		int saved = errno;
 
@@ -438,11 +487,11 @@ da_build_done(struct da_build *build)
 		build->begun = false;
 		/* Only to free what it has allocated. */
 		(void)cdb_make_finish(&build->make);
-		(void)unlinkat(build->dir, TEMP_NAME, 0);
 	}
 	free(build->ids);
 	free(build->names);
 	build->ids = build->names = NULL;
+	da_file_closep(&build->draft);
 	da_file_closep(&build->file);
 	da_view_close(&build->view);
 	da_file_closep(&build->lock);

@@ -31,6 +31,7 @@ struct da_build {
 	struct da_build_index *names;
 	int dir;
 	int lock;
+	int draft; /* what tinycdb makes, before it is copied */
 	int file;
 	bool begun;
 	struct cdb_make make;

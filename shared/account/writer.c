@@ -16,7 +16,8 @@
 #include "account/owner.h"
 #include "core/paths.h"
 
-static const struct da_build no_build = {.dir = -1, .lock = -1, .file = -1};
+static const struct da_build no_build = {
+    .dir = -1, .lock = -1, .draft = -1, .file = -1};
 
 /* Makes the changes in a draft of a view. */
 static enum da_err

@@ -282,17 +282,19 @@ da_file_read_at(int dirfd, const char *name, const struct da_file_rule *rule,
 			    : read_whole(fd, name, rule->size_max, ret, diag);
 }
 
-static bool
-write_all(int fd, const uint8_t *bytes, size_t len)
+bool
+da_file_write(int fd, const void *bytes, size_t len)
 {
+	const uint8_t *at = bytes;
+
 	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
+		ssize_t n = write(fd, at, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		bytes += n;
+		at += n;
 		len -= (size_t)n;
 	}
 	return true;
@@ -322,7 +324,7 @@ replace(int dirfd, const char *name, mode_t mode, const void *bytes, size_t len,
 	}
 	/* fchmod: the caller's umask must not decide; rename last, so that no
 	 * reader ever sees less than the whole. */
-	if (fchmod(fd, mode) == 0 && write_all(fd, bytes, len) &&
+	if (fchmod(fd, mode) == 0 && da_file_write(fd, bytes, len) &&
 	    (!durable || fsync(fd) == 0) &&
 	    renameat(dirfd, temp, dirfd, name) == 0) {
 		if (!durable || fsync(dirfd) == 0)

@@ -53,6 +53,10 @@ enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,
 enum da_err da_file_make_parent(
     const char *path, mode_t mode, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Writes all of it, in as few calls as the kernel lets. False: errno says why
+ * not, and a part may be written. */
+bool da_file_write(int fd, const void *bytes, size_t len) DA_MUST_CHECK;
+
 /* Replaces dirfd/name: temporary file (O_EXCL, final mode from the start),
  * write, fsync, rename, fsync of the folder. On failure the old file stands
  * and the temporary one is gone. "name" has no slash. DA_E_SYS. */

@@ -273,6 +273,64 @@ def test_S13_nscd(host, idp, login):
     sign_in(idp, login)
 
 
+# On one connection, so that it is one process of userdbd's that is asked.
+VARLINK = """
+import json, os, re, socket, struct, sys
+link = socket.socket(socket.AF_UNIX)
+link.connect('/run/systemd/userdb/io.systemd.NameServiceSwitch')
+answers = link.makefile('rb')
+peer = None
+
+def ask(method, **wanted):
+    wanted['service'] = 'io.systemd.NameServiceSwitch'
+    link.sendall(json.dumps({'method': f'io.systemd.UserDatabase.{method}',
+                             'parameters': wanted}).encode() + b'\\0')
+    answer = b''
+    while not answer.endswith(b'\\0'):
+        answer += answers.read1(65536)
+    return json.loads(answer[:-1])['parameters'].get('record')
+
+def look():
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        with open(f'/proc/{pid}/comm') as file:
+            if file.read().startswith('systemd-userwo'):
+                with open(f'/proc/{pid}/smaps_rollup') as file:
+                    rss = re.search(r'Anonymous:\\s+(\\d+)', file.read())[1]
+                found.append((int(rss), len(os.listdir(f'/proc/{pid}/fd'))))
+    return max(found)
+
+uid = int(sys.argv[1])
+for number in range(21000):
+    record = ask('GetUserRecord', userName='alice')
+    assert (record['uid'], record['homeDirectory']) == (uid, '/home/alice')
+    assert ask('GetUserRecord', uid=uid)['userName'] == 'alice'
+    assert ask('GetGroupRecord', groupName='alice')['gid'] == uid
+    assert ask('GetUserRecord', userName=f'nobody{number % 500}') is None
+    if number == 1000:
+        before = look()
+after = look()
+assert after[0] - before[0] < 512 and after[1] == before[1], (before, after)
+"""
+
+
+def test_S13_userdbd(host, idp, login):
+    """The same of userdbd, which asks us for programs that speak varlink. It is
+    no login program, and not in the way of one: who was never here can log
+    in."""
+    host.run("sh", "-c", "/lib/systemd/systemd-userdbd </dev/null "
+             ">/dev/null 2>&1 &", check=True)
+    wait_until(lambda: "Multiplexer  yes" in re.sub(
+        " +", "  ", host.run("userdbctl", "services").stdout), what="userdbd")
+    assert host.run("userdbctl", "user", "alice").returncode != 0
+    sign_in(idp, login)
+    uid = host.run("id", "-u", "alice").stdout.strip()
+    assert f"UID: {uid}" in host.run("userdbctl", "user", "alice").stdout
+    done = host.run("/usr/bin/python3", "-c", VARLINK, uid)
+    assert done.returncode == 0, done.stderr
+    sign_in(idp, login)
+
+
 def test_S14_files_come_first(host, idp, login):
     """A local name that comes later wins, as user and as group; what is ours is
     still there when it goes."""

@@ -26,7 +26,8 @@ static const char usage[] =
     "  sessions list|end       who is logged in with which tokens\n"
     "  keys show|rotate        the key and the secrets of this host\n"
     "  sweep                   renew and revoke what is due, now\n"
-    "  config check            what is wrong with /etc/devauth/devauth.conf\n"
+    "  config check            what is wrong with " DA_SYSCONFDIR
+    "/devauth/devauth.conf\n"
     "  config dump [--explain] print what is in force, and what it means\n"
     "  config apply            check it, and tell the name service\n"
     "  version                 print the version\n"

@@ -18,7 +18,7 @@
 #include "store/config_schema.h"
 #include "store/config_value.h"
 
-#define EXAMPLE "/usr/share/doc/devauth/examples/devauth.conf"
+#define EXAMPLE DA_DOCDIR "/examples/devauth.conf"
 
 /* inih hands over keys and values but no line number, and says nothing of a
  * section without keys: our reader sees each line first. A complaint does not

@@ -265,6 +265,17 @@ say_already(const char *name, const char *what)
 	return DA_EXIT_OK;
 }
 
+static void
+say_sessions(const char *name)
+{
+	(void)printf("Open sessions go on. devauth sessions list has their "
+		     "IDs, and devauth\n"
+		     "sessions end ID --terminate ends one with all that runs "
+		     "in it. Those of a key\n"
+		     "alone are not listed: loginctl terminate-user %s.\n",
+	    name);
+}
+
 /* --- lock, unlock --- */
 
 int
@@ -294,9 +305,7 @@ da_command_accounts_lock(int argc, char **argv)
 	if (!change.has_record && !change.has_account)
 		(void)printf("(Nobody of that name has been here yet.)\n");
 	else
-		(void)printf("Open sessions go on; loginctl terminate-user %s "
-			     "ends them.\n",
-		    argv[1]);
+		say_sessions(argv[1]);
 	return status;
 }
 
@@ -356,10 +365,11 @@ da_command_accounts_remove(int argc, char **argv)
 		     "Name, uid and identity stay taken, so that nobody comes "
 		     "by what was %s's.\n",
 	    argv[1], argv[1]);
-	if (change.has_account)
-		(void)printf("Files of uid %u stay where they are, open "
-			     "sessions go on.\n",
+	if (change.has_account) {
+		(void)printf("Files of uid %u stay where they are.\n",
 		    change.account.uid);
+		say_sessions(argv[1]);
+	}
 	(void)printf("devauth accounts restore %s undoes this.\n", argv[1]);
 	return status;
 }

@@ -243,7 +243,9 @@ def test_what_was_stored_does_not_reach_the_terminal(host, accounts, sign_in):
 def test_lock_stops_every_login(host, idp, accounts, sign_in, login, with_key):
     sign_in("alice")
     assert with_key("alice")
-    assert "Open sessions go on" in accounts("lock", "alice")
+    said = accounts("lock", "alice")
+    assert "sessions end ID --terminate" in said and max(
+        map(len, said.splitlines())) < 80
     assert not with_key("alice")
     host.taken_back(idp)
     before = len(idp.control.requests())
@@ -538,7 +540,7 @@ def test_relink_refuses(host, idp, accounts, sign_in):
 def test_remove_and_restore(host, idp, accounts, sign_in, login, with_key):
     sign_in("alice")
     uid = uid_of(host, "alice")
-    accounts("remove", "alice")
+    assert "sessions end ID --terminate" in accounts("remove", "alice")
     assert host.run("id", "alice").returncode == 1
     assert not with_key("alice")
     client = login("alice")

@@ -35,7 +35,7 @@ struct pin {
 
 struct home {
 	const char *path; /* in the view */
-	const char *name;
+	char name[DA_USER_MAX + 1];
 };
 
 struct check {
@@ -128,10 +128,11 @@ check_shell(struct check *check, const struct da_listing *person)
 static void
 check_home(struct check *check, const struct da_listing *person)
 {
+	struct home *home = &check->homes[check->home_count++];
 	struct stat st;
 
-	check->homes[check->home_count++] =
-	    (struct home){.path = person->home, .name = person->name};
+	home->path = person->home;
+	memcpy(home->name, person->name, sizeof(home->name));
 	if (lstat(person->home, &st) != 0) {
 		if (errno != ENOENT)
 			find(check, "%s: the home %s: %m", person->name,
@@ -159,8 +160,10 @@ check_home(struct check *check, const struct da_listing *person)
 static int
 compare_homes(const void *left, const void *right)
 {
-	return strcmp(((const struct home *)left)->path,
-	    ((const struct home *)right)->path);
+	const struct home *one = left, *other = right;
+	int order = strcmp(one->path, other->path);
+
+	return order != 0 ? order : strcmp(one->name, other->name);
 }
 
 static void

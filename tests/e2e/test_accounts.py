@@ -873,7 +873,8 @@ PEOPLE = "/var/lib/devauth/people"
     ("rm -r /home/alice; touch /home/alice", "is no folder"),
     ("chown 70009 /home/alice", "belongs to uid 70009"),
     ("chmod 777 /home/alice", "others can write"),
-    ("devauth accounts add dora --home /home/alice", "both have the home"),
+    ("devauth accounts add dora --home /home/alice",
+     "alice, dora: both have the home"),
 ])
 def test_check_finds(host, accounts, sign_in, damage, says):
     sign_in("alice")

@@ -194,8 +194,12 @@ is_former(struct change *change)
 	if (present != NULL)
 		da_diag_set(&change->diag,
 		    "%s is a former name, by which nobody logs in; the person "
-		    "is %s now: devauth accounts %s %s",
-		    change->name, present->name, change->verb, present->name);
+		    "is %s now: devauth accounts %s %s%s",
+		    change->name, present->name, change->verb, present->name,
+		    strcmp(change->verb, "rename") == 0 ? " NEW"
+			: strcmp(change->verb, "relink") == 0
+			? " ISSUER#SUBJECT"
+			: "");
 	else if (former)
 		da_diag_set(&change->diag,
 		    "%s is a former name, by which nobody logs in",

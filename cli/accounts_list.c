@@ -475,6 +475,9 @@ show_text(const struct da_known_list *list, const struct details *details)
 	(void)printf("%s\n", known->name);
 	show_field("uid", uid);
 	show_field("state", explain_state(list, known));
+	/* Of a removed person the state is not the lock. */
+	if (known->locked && strcmp(da_known_state(list, known), "locked") != 0)
+		show_field("locked", "yes, as well");
 	if (details->has_account) {
 		show_field("full name", details->account.gecos);
 		show_field("home", details->account.home);

@@ -78,9 +78,9 @@ da_command_accounts_export(int argc, char **argv)
 		return da_admin_refuse("%s", diag.text);
 	if (pins && list.damaged_count > 0) {
 		da_diag_set(&diag,
-		    "%zu private records cannot be read; see devauth accounts "
+		    "%zu private record%s cannot be read; see devauth accounts "
 		    "check",
-		    list.damaged_count);
+		    list.damaged_count, list.damaged_count == 1 ? "" : "s");
 		err = DA_E_SYNTAX;
 	}
 	if (err == DA_OK && da_known_misses_accounts(&list)) {

@@ -328,6 +328,24 @@ warn_of_service(const char *service)
 	    service);
 }
 
+/* The library's words are for the log, of a PAM line. */
+static enum da_err
+take_profile(const struct order *order, const struct da_config *config,
+    const struct da_profile **ret, struct da_diag *diag)
+{
+	enum da_err err = da_config_profile(config, order->profile, ret, diag);
+
+	if (err != DA_OK && order->profile[0] != '\0')
+		da_diag_set(diag, "--profile: %s has no [profile %s]",
+		    da_paths.config_file, order->profile);
+	else if (err != DA_OK)
+		da_diag_set(diag,
+		    "%s has several profiles and no default_profile; say which "
+		    "one: --profile NAME",
+		    da_paths.config_file);
+	return err;
+}
+
 static int
 test(const struct order *order)
 {
@@ -343,8 +361,7 @@ test(const struct order *order)
 	enum da_err err = da_config_load(&da_paths, &config, &diag);
 
 	if (err == DA_OK)
-		err = da_config_profile(
-		    config, order->profile, &policy.profile, &diag);
+		err = take_profile(order, config, &policy.profile, &diag);
 	if (err == DA_OK)
 		err = read_claims(order->claims_file, &claims, &diag);
 	if (err == DA_OK)

@@ -182,7 +182,7 @@ da_admin_read(const char *path, struct da_buf *ret, struct da_diag *diag)
 	if (err == DA_E_SYS)
 		da_diag_set(diag, "%s: %m", path);
 	else if (err != DA_OK)
-		da_diag_set(diag, "%s: too large", path);
+		da_diag_set(diag, "%s: larger than %zu bytes", path, ret->max);
 	if (file != NULL && file != stdin)
 		(void)fclose(file); /* only read */
 	return err;

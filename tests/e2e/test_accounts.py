@@ -149,10 +149,11 @@ def test_what_cannot_be_done_to_a_name(host, accounts, sign_in):
     accounts("remove", "bob")
     accounts("lock", "mallory")
     before = state(host)
-    for verb, more in (("remove", ()), ("rename", ("x",)), ("lock", ()),
-                       ("relink", ("https://a.example#1",))):
+    for verb, more, then in (
+            ("remove", (), ""), ("rename", ("x",), " NEW"), ("lock", (), ""),
+            ("relink", ("https://a.example#1",), " ISSUER#SUBJECT")):
         said = accounts(verb, "alice", *more, status=1)
-        assert f"devauth accounts {verb} alicia" in said
+        assert said.endswith(f": devauth accounts {verb} alicia{then}\n")
     for verb, more in (("rename", "x"), ("relink", "https://a.example#1")):
         said = accounts(verb, "bob", more, status=1)
         assert "devauth accounts restore bob" in said
@@ -541,6 +542,10 @@ def test_remove_and_restore(host, idp, accounts, sign_in, login, with_key):
     sign_in("alice")
     uid = uid_of(host, "alice")
     assert "sessions end ID --terminate" in accounts("remove", "alice")
+    assert "  locked " not in accounts("show", "alice")
+    accounts("lock", "alice")
+    assert "  locked        yes" in accounts("show", "alice")
+    accounts("unlock", "alice")
     assert host.run("id", "alice").returncode == 1
     assert not with_key("alice")
     client = login("alice")
@@ -912,6 +917,8 @@ def test_relink_is_the_cure_for_a_damaged_record(host, idp, accounts, sign_in,
              check=True)
     assert not with_key("alice")
     assert "devauth accounts relink" in accounts("lock", "alice", status=1)
+    assert "1 private record cannot be read" in accounts("export", "--pins",
+                                                         status=1)
     # Nobody knows whether alice was locked.
     text = accounts("relink", "alice", f"{idp.issuer}#{SUBJECTS['alice']}")
     assert "locked" in text

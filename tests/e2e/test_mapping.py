@@ -397,3 +397,15 @@ def test_explaining_needs_claims(host):
     result = host.run("devauth", "accounts", "test", "--claims", "/none",
                       "--user", "alice")
     assert result.returncode == 1 and "/none: No such file" in result.stderr
+
+
+def test_explaining_needs_a_profile(host, idp):
+    result = explain(host, idp, options=("--profile", "other"))
+    assert result.returncode == 1 and result.stderr == \
+        "devauth: --profile: /etc/devauth/devauth.conf has no [profile other]\n"
+    host.configure(idp, sections={"profile other": {
+        "issuer": idp.issuer, "client_id": "other", "allowed_users": ""}})
+    result = explain(host, idp)
+    assert result.returncode == 1 and "say which one: --profile NAME" in \
+        result.stderr
+    assert explain(host, idp, options=("--profile", "test")).returncode == 0

@@ -171,6 +171,7 @@ static char *
 next_line(char *buffer, int size, void *stream)
 {
 	struct loading *loading = stream;
+	struct da_diag diag;
 
 	while (*loading->next != '\0' && !loading->out_of_memory) {
 		const char *end = strchrnul(loading->next, '\n');
@@ -180,7 +181,9 @@ next_line(char *buffer, int size, void *stream)
 		loading->next = *end == '\n' ? end + 1 : end;
 		loading->line++;
 		if (len + 2 > (size_t)size) {
-			complain(loading, loading->line, "line too long");
+			da_diag_set(&diag, "a line has at most %d characters",
+			    size - 2);
+			complain(loading, loading->line, diag.text);
 			continue;
 		}
 		memcpy(buffer, start, len);
@@ -650,7 +653,9 @@ parse(struct loading *loading)
 	int status;
 
 	ini_use_stack = 0;
-	ini_max_line = DA_CONFIG_LINE_MAX;
+	/* Not ini_max_line: of a buffer on the heap this is the size. */
+	ini_initial_alloc = DA_CONFIG_LINE_MAX;
+	ini_allow_realloc = 0;
 	ini_allow_multiline = 0;
 	ini_allow_inline_comments = 0;
 	ini_allow_bom = 0;

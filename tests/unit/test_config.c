@@ -283,7 +283,6 @@ static void
 test_bad_file(void **state)
 {
 	struct da_config *config = NULL;
-	char long_line[4000];
 
 	(void)state;
 	assert_int_equal(
@@ -295,11 +294,32 @@ test_bad_file(void **state)
 	assert_int_equal(
 	    da_config_load(&folder.paths, &config, &diag), DA_E_CONFIG);
 	assert_non_null(strstr(diag.text, "chmod it to 0644"));
-	memset(long_line, 'x', sizeof(long_line));
-	long_line[0] = '#';
-	long_line[sizeof(long_line) - 1] = '\0';
-	assert_int_equal(load(long_line, &config), DA_E_CONFIG);
-	assert_non_null(strstr(diag.text, ":1: line too long"));
+}
+
+/* A list stands in one line. */
+static void
+test_long_lines(void **state)
+{
+	char text[sizeof(PROFILE) + 2 * DA_CONFIG_LINE_MAX];
+	char *end = stpcpy(text, PROFILE "allowed_users =");
+	char *line = text + strlen(PROFILE);
+	struct da_config *config;
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		end = stpcpy(end, " somebody");
+	assert_int_equal(load(text, &config), DA_OK);
+	assert_int_equal(config->profiles[0].access.users.count, 200);
+	da_config_free(config);
+	memset(end, ' ', DA_CONFIG_LINE_MAX);
+	line[DA_CONFIG_LINE_MAX - 2] = '\0';
+	assert_int_equal(load(text, &config), DA_OK);
+	da_config_free(config);
+	line[DA_CONFIG_LINE_MAX - 2] = ' ';
+	line[DA_CONFIG_LINE_MAX - 1] = '\0';
+	assert_int_equal(load(text, &config), DA_E_CONFIG);
+	assert_non_null(
+	    strstr(diag.text, ":4: a line has at most 2046 characters"));
 }
 
 static void
@@ -507,6 +527,7 @@ main(void)
 	    TEST(test_every_complaint),
 	    TEST(test_lines),
 	    TEST(test_bad_file),
+	    TEST(test_long_lines),
 	    TEST(test_several_profiles),
 	    TEST(test_dump_is_stable),
 	    TEST(test_every_key_is_dumped),

@@ -52,13 +52,15 @@ load(struct da_config **ret)
 static bool
 can_apply(const struct da_config *config, struct da_apply_preview *ret)
 {
+	char place[DA_CONFIG_PLACE_MAX];
 	struct da_diag diag = {0};
 	bool has_shell = da_shell_check(config->shell, &diag) == DA_OK;
 	enum da_err err = da_apply_preview(config, ret);
 
 	if (!has_shell)
-		DA_IGNORE(da_admin_refuse("%s:%d: %s", da_paths.config_file,
-		    da_config_line(config, "shell"), diag.text));
+		DA_IGNORE(da_admin_refuse("%s%s: %s", da_paths.config_file,
+		    da_config_place(da_config_line(config, "shell"), place),
+		    diag.text));
 	complain(&ret->complaints);
 	if (err == DA_E_NOMEM)
 		DA_IGNORE(da_admin_refuse("%s", da_err_reason(err)));

@@ -31,12 +31,12 @@ struct look {
 static void DA_PRINTF(3, 0)
     say(int line, const char *kind, const char *format, va_list args)
 {
-	char text[2 * DA_DIAG_MAX];
+	char text[2 * DA_DIAG_MAX], place[DA_CONFIG_PLACE_MAX];
 
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
 		text[0] = '\0';
-	DA_IGNORE(da_admin_refuse(
-	    "%s%s:%d: %s", kind, da_paths.config_file, line, text));
+	DA_IGNORE(da_admin_refuse("%s%s%s: %s", kind, da_paths.config_file,
+	    da_config_place(line, place), text));
 }
 
 static void DA_PRINTF(3, 4)

@@ -132,6 +132,11 @@ open_checked_at(int dir, const char *name, const char *path,
 	}
 	if (fstat(fd, ret_st) != 0)
 		return DA_E_SYS;
+	/* First: of a folder there is no mode that would do. */
+	if ((flags & O_DIRECTORY) == 0 && !S_ISREG(ret_st->st_mode)) {
+		da_diag_set(diag, "%s: not a regular file", path);
+		return DA_E_UNSAFE_FILE;
+	}
 	if (ret_st->st_uid != rule->owner) {
 		da_diag_set(diag, "%s: belongs to uid %u; chown it to uid %u",
 		    path, (unsigned)ret_st->st_uid, (unsigned)rule->owner);
@@ -162,10 +167,6 @@ open_file_at(int dir, const char *name, const char *path,
 
 	if (err != DA_OK)
 		return err;
-	if (!S_ISREG(st.st_mode)) {
-		da_diag_set(diag, "%s: not a regular file", path);
-		return DA_E_UNSAFE_FILE;
-	}
 	if (st.st_nlink != 1) {
 		da_diag_set(diag,
 		    "%s: has %u hard links; make it a file of "

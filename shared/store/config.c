@@ -40,9 +40,11 @@ struct loading {
 static void
 complain(struct loading *loading, int line, const char *what)
 {
+	char place[DA_CONFIG_PLACE_MAX];
 	struct da_diag diag;
 
-	da_diag_set(&diag, "%s:%d: %s", loading->path, line, what);
+	da_diag_set(&diag, "%s%s: %s", loading->path,
+	    da_config_place(line, place), what);
 	if (!loading->is_bad && loading->diag != NULL)
 		*loading->diag = diag;
 	loading->is_bad = true;
@@ -369,6 +371,15 @@ da_config_line(const void *section, const char *key)
 				      : at->line;
 }
 
+const char *
+da_config_place(int line, char ret[static DA_CONFIG_PLACE_MAX])
+{
+	ret[0] = '\0';
+	if (line > 0)
+		(void)snprintf(ret, DA_CONFIG_PLACE_MAX, ":%d", line);
+	return ret;
+}
+
 bool
 da_config_has_keys(const void *section)
 {
@@ -401,7 +412,7 @@ check_globals(struct loading *loading)
 			    "may be in it");
 	}
 	if (config->profile_count == 0)
-		return refuse(loading, loading->line,
+		return refuse(loading, 0,
 		    "no [profile NAME] section; add one for your provider");
 	if (config->default_profile[0] != '\0' &&
 	    find_section(loading->config,

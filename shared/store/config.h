@@ -193,6 +193,11 @@ enum da_err da_config_read_secret(const struct da_paths *paths,
  * da_config for [devauth]) where the key is not given; 0 where neither is. */
 int da_config_line(const void *section, const char *key);
 
+/* What follows the file's name in messages: ":LINE", "" for 0. Returns "ret".
+ */
+#define DA_CONFIG_PLACE_MAX 16
+const char *da_config_place(int line, char ret[static DA_CONFIG_PLACE_MAX]);
+
 /* Whether the file has any key of the section. */
 bool da_config_has_keys(const void *section);
 

@@ -235,6 +235,25 @@ def test_check_warns(host, head, tail, line, says):
     assert warnings[0].startswith(f"devauth: warning: {CONF}:{line}: {says}")
 
 
+def test_what_stands_in_no_line_has_none(host):
+    """Nor is there a line 0."""
+    assert config(host, "check", "") == (
+        1, [], [f"devauth: {CONF}: no [profile NAME] section; add one for "
+                "your provider"])
+    host.write("/etc/ssh/sshd_config.d/grace.conf", "LoginGraceTime 60\n")
+    host.run("sed", "-i", "/bash/d", "/etc/shells", check=True)
+    status, _, err = config(host, "check", PROFILE)
+    assert status == 1
+    assert [line.partition(CONF)[2][:16] for line in err] == [
+        ": the shell /bin", ": login_deadline"]
+
+
+def test_check_of_what_is_no_file(host):
+    host.run("sh", "-c", f"rm {CONF}; mkdir {CONF}", check=True)
+    assert config(host, "check") == (
+        1, [], [f"devauth: {CONF}: not a regular file"])
+
+
 def test_check_warns_of_profiles_without_a_default(host):
     second = PROFILE.replace("[profile test]", "[profile other]")
     warning = [f"devauth: warning: {CONF}: several profiles and no "

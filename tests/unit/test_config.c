@@ -60,7 +60,7 @@ test_complaints(void **state)
 	static const struct {
 		const char *text, *says;
 	} rows[] = {
-	    {"", ":0: no [profile NAME]"},
+	    {"", "/devauth.conf: no [profile NAME]"},
 	    {"[devauth]\nremot = allow\n" PROFILE "allowed_users=\n",
 		":2: unknown key \"remot\"; did you mean \"remote\"?"},
 	    {PROFILE "client_secret = x\n",

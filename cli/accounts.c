@@ -7,7 +7,6 @@
 #include "admin.h"
 #include "command.h"
 #include "core/attr.h"
-#include "core/text.h"
 
 static const struct {
 	const char *name;
@@ -92,8 +91,6 @@ da_admin_usage(const char *verb)
 int
 da_command_accounts(int argc, char **argv)
 {
-	char shown[64];
-
 	if (argc < 2) {
 		print_usage(stderr);
 		return DA_EXIT_USAGE;
@@ -122,9 +119,5 @@ da_command_accounts(int argc, char **argv)
 		}
 		return verbs[i].run(argc - 1, argv + 1);
 	}
-	da_text_escape(argv[1], shown, sizeof(shown));
-	(void)fprintf(stderr,
-	    "devauth: accounts has no verb \"%s\"; see devauth accounts help\n",
-	    shown);
-	return DA_EXIT_USAGE;
+	return da_admin_refuse_verb("accounts", argv[1]);
 }

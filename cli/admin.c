@@ -41,6 +41,15 @@ da_admin_refuse(const char *format, ...)
 	return DA_EXIT_FAILED;
 }
 
+int
+da_admin_refuse_verb(const char *command, const char *verb)
+{
+	DA_IGNORE(
+	    da_admin_refuse("%s has no verb \"%.64s\"; see devauth %s --help",
+		command, verb, command));
+	return DA_EXIT_USAGE;
+}
+
 bool
 da_admin_wants_help(int argc, char **argv)
 {

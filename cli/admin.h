@@ -25,6 +25,9 @@ int da_admin_refuse(const char *format, ...) DA_PRINTF(1, 2);
 /* How the verb is used. Returns DA_EXIT_USAGE. */
 int da_admin_usage(const char *verb);
 
+/* Says that the command has no such verb. Returns DA_EXIT_USAGE. */
+int da_admin_refuse_verb(const char *command, const char *verb);
+
 /* Whether -h or --help stands behind the command or the verb. */
 bool da_admin_wants_help(int argc, char **argv);
 

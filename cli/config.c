@@ -147,6 +147,7 @@ da_command_config(int argc, char **argv)
 	const char *verb = argc >= 2 ? argv[1] : "";
 	bool checks = strcmp(verb, "check") == 0;
 	bool dumps = strcmp(verb, "dump") == 0;
+	bool applies = strcmp(verb, "apply") == 0;
 	bool explains;
 
 	if (strcmp(verb, "help") == 0 || da_admin_wants_help(argc, argv)) {
@@ -157,12 +158,13 @@ da_command_config(int argc, char **argv)
 	/* No verb has anything behind its options. */
 	if (argc > 2 && strcmp(argv[argc - 1], "--") == 0)
 		argc--;
-	if ((!checks && !dumps && strcmp(verb, "apply") != 0) ||
-	    argc != (explains ? 3 : 2)) {
+	if (argc > 1 && !checks && !dumps && !applies)
+		return da_admin_refuse_verb("config", verb);
+	if (argc != (explains ? 3 : 2)) {
 		(void)fputs(usage, stderr);
 		return DA_EXIT_USAGE;
 	}
-	if (!checks && !dumps && !da_admin_is_root())
+	if (applies && !da_admin_is_root())
 		return DA_EXIT_FAILED;
 	if (load(&config) != DA_OK)
 		return DA_EXIT_FAILED;

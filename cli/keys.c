@@ -111,7 +111,9 @@ da_command_keys(int argc, char **argv)
 		(void)fputs(usage, stdout);
 		return DA_EXIT_OK;
 	}
-	if (argc != 2 || (!is_show && strcmp(verb, "rotate") != 0)) {
+	if (argc > 1 && !is_show && strcmp(verb, "rotate") != 0)
+		return da_admin_refuse_verb("keys", verb);
+	if (argc != 2) {
 		(void)fputs(usage, stderr);
 		return DA_EXIT_USAGE;
 	}

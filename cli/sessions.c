@@ -30,7 +30,6 @@ int
 da_command_sessions(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
-	char shown[64];
 
 	if (strcmp(verb, "help") == 0 || da_admin_wants_help(argc, argv)) {
 		(void)fputs(usage, stdout);
@@ -40,15 +39,9 @@ da_command_sessions(int argc, char **argv)
 		return da_command_sessions_list(argc - 1, argv + 1);
 	if (strcmp(verb, "end") == 0)
 		return da_command_sessions_end(argc - 1, argv + 1);
-	if (argc > 1) {
-		da_text_escape(verb, shown, sizeof(shown));
-		(void)fprintf(stderr,
-		    "devauth: sessions has no verb \"%s\"; see devauth "
-		    "sessions help\n",
-		    shown);
-	} else {
-		(void)fputs(usage, stderr);
-	}
+	if (argc > 1)
+		return da_admin_refuse_verb("sessions", verb);
+	(void)fputs(usage, stderr);
 	return DA_EXIT_USAGE;
 }
 

@@ -342,14 +342,15 @@ def test_damaged_secret_is_not_replaced(host, run):
 # --- sweep ---
 
 def test_sweep_is_the_broker(host, run):
-    """Fixed arguments and environment, no descriptor of the caller's, and its
-    exit status."""
+    """Fixed arguments and environment, no descriptor of the caller's. When it
+    fails, that is said: it says nothing itself."""
     host.write("/usr/libexec/devauth/devauth-broker", """#!/bin/sh
         { echo "$0 $*"; env | sort; ls /proc/self/fd; } >/run/seen
         exit 7
     """, mode=0o755)
     result = host.run("sh", "-c", "SECRET=x devauth sweep 3</dev/null")
-    assert result.returncode == 7, result.stderr
+    assert result.returncode == 1
+    assert "journalctl -t devauth" in result.stderr
     seen = host.read("/run/seen").split("\n")
     assert seen[0] == "/usr/libexec/devauth/devauth-broker sweep"
     assert [line for line in seen if "=" in line and
@@ -357,6 +358,11 @@ def test_sweep_is_the_broker(host, run):
                 "LANG=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
     # 3 is the listing's own.
     assert [line for line in seen if line.isdigit()] == ["0", "1", "2", "3"]
+
+
+def test_sweep_without_a_configuration(host, run):
+    host.run("rm", "/etc/devauth/devauth.conf", check=True)
+    assert "there is no /etc/devauth/devauth.conf" in run("sweep", status=1)
 
 
 def test_sweep_without_a_broker(host, run):
@@ -395,6 +401,14 @@ def test_usage(host, arguments, status):
     assert result.returncode == status
     assert (result.stdout if status == 0 else result.stderr) != ""
     assert (result.stderr if status == 0 else result.stdout) == ""
+
+
+@pytest.mark.parametrize("command", ["accounts", "config", "keys", "sessions"])
+def test_unknown_verb(host, command):
+    result = host.run("devauth", command, "\x1bx", "--more")
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr == (f'devauth: {command} has no verb "\\x1bx"; see '
+                             f"devauth {command} --help\n")
 
 
 # --- the unit ---

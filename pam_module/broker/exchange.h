@@ -1,6 +1,6 @@
 /*
  * What is asked of the provider about tokens that a session has: new ones, are
- * they still good, take them back. Nobody waits at a prompt for longer than the
+ * they still good, revoke them. Nobody waits at a prompt for longer than the
  * budget; once a request is out nothing but the budget ends it, for the tokens
  * that it brings must not be lost.
  */
@@ -55,7 +55,7 @@ enum da_err
 da_exchange_keep(struct da_exchange *exchange, bool for_sudo) DA_MUST_CHECK;
 
 /* RFC 7009. The session need not be in a file. DA_OK when there is nothing
- * left to take back. */
+ * left to revoke. */
 enum da_err da_exchange_revoke(struct da_exchange *exchange) DA_MUST_CHECK;
 
 /* What a TOKENS message brought, as the session's. DA_E_NOMEM, DA_E_WORKER. */

@@ -20,7 +20,7 @@ is_final(enum da_err err)
 	    err == DA_E_CONFIG || err == DA_E_ABSENT;
 }
 
-/* What does not open here can be taken back by nobody. Of a folder that is not
+/* What does not open here can be revoked by nobody. Of a folder that is not
  * ours nothing is removed: it does not open for that, either. */
 static bool
 is_useless(enum da_err err)
@@ -173,7 +173,7 @@ da_revocation_expire_grants(const struct da_paths *paths,
 
 /* Whoever leaves a grant looks after those that others have left. */
 static void
-take_back(struct da_transaction *transaction)
+revoke_due(struct da_transaction *transaction)
 {
 	struct da_host_keys keys = {.count = 0};
 	struct da_diag diag = {0};
@@ -201,7 +201,7 @@ da_revocation_finish(struct da_transaction *transaction)
 	if (transaction->ended[0] != '\0' ||
 	    transaction->leftover.access_token.len > 0 ||
 	    transaction->result.grant[0] != '\0')
-		take_back(transaction);
+		revoke_due(transaction);
 	if (transaction->doomed.id[0] != '\0')
 		da_revocation_terminate(
 		    transaction->paths, &transaction->doomed);

@@ -12,7 +12,7 @@
 struct da_paths;
 
 /* Ends the sessions whose owner is gone or whose boot is over, renews tokens
- * that are about to expire, takes back those of ended sessions and of grants
+ * that are about to expire, revokes those of ended sessions and of grants
  * that nobody consumed, and removes what killed processes left. What cannot be
  * done is logged and left for the next time. DA_E_CONFIG and the errors of
  * da_host_keys_load(): nothing was done; the log says why. */

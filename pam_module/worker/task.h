@@ -61,7 +61,7 @@ enum da_err da_task_take_tokens(struct da_errand *task,
     struct da_wire_identity *identity) DA_MUST_CHECK;
 
 /* Hands over what came and was refused, such as a Bearer token where a bound
- * one is due: it is good at the provider, and the broker takes it back. */
+ * one is due: it is good at the provider, and the broker revokes it. */
 void da_task_leave_tokens(
     struct da_errand *task, const struct da_token_answer *tokens);
 

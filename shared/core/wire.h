@@ -261,7 +261,7 @@ struct da_wire_identity {
 
 /* REVOKED: the last word of REVOKE. */
 struct da_wire_revoked {
-	uint32_t tokens; /* how many the provider has taken back */
+	uint32_t tokens; /* how many the provider has revoked */
 };
 
 /* FAILED: the worker's last word when there is no better one. */

@@ -38,7 +38,7 @@ enum da_err da_refresh_request_put(
  * an access token fit for a header, an ID token, and no error beside them
  * (attack D7). Everything that is not clearly "go on" is final: there is no
  * failure to report apart from the event. "reason" is set for TROUBLE and
- * REFUSED; tokens that were refused are there all the same, to be taken back.
+ * REFUSED; tokens that were refused are there all the same, to be revoked.
  * Release with da_token_answer_done(). */
 void da_token_answer_parse(long status, int64_t retry_after_s,
     const struct da_buf *body, uint32_t types, struct da_token_answer *ret,

@@ -19,7 +19,7 @@ from terminal import READY, SHELL, Remote
 CTRL_C = "\x03"
 ACR = "urn:example:acr:second-factor"
 REFRESH = ["refresh"]
-# A sign-in of sudo's: its tokens serve nothing, and are taken back at once.
+# A sign-in of sudo's: its tokens serve nothing, and are revoked at once.
 SIGN_IN = ["code", "revoke", "revoke"]
 KINDS = {"device_authorization": "code", "introspect": "introspection"}
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"

@@ -242,7 +242,7 @@ def small_disk(host):
 
 
 def test_full_disk_spends_no_token_twice(host, idp, policy, shell, small_disk):
-    """New tokens that cannot be written are taken back. The old ones must not
+    """New tokens that cannot be written are revoked. The old ones must not
     be tried again: it would look like a theft, and on_revoked would follow."""
     policy("provider", profile={"on_revoked": "terminate"})
     alice = shell()

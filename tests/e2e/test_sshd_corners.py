@@ -449,7 +449,7 @@ def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it, by):
                f" {SWEEP[0]}.real\n", 0o755)
     sign_in(idp, login)
     wait_until(lambda: len(idp.control.requests("revoke")) == 1, 3, "the logout")
-    # The other one was put with what the sweep takes back.
+    # The other one was put with what the sweep revokes.
     wait_until(lambda: not host.processes("devauth-broker.real"), 3, "the end")
     path, = host.listing("/var/lib/devauth/tokens/revoke")
     host.run(SWEEP[0] + ".real", "sweep", check=True)

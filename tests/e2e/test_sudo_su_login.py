@@ -65,7 +65,7 @@ def polls_have_stopped(idp):
 
 def decisions(host, service, count):
     """The audit lines of a service, as many as there have to be. When a sign-in
-    for sudo is taken back does not depend on what follows it."""
+    for sudo is revoked does not depend on what follows it."""
 
     def lines():
         return [(line["event"], line["result"], line["reason"])

@@ -1,4 +1,4 @@
-"""devauth-broker sweep: what it renews, ends and takes back, and what is left
+"""devauth-broker sweep: what it renews, ends and revokes, and what is left
 of it when it is killed. Logins and logouts themselves: test_sessions.py."""
 
 import subprocess

@@ -299,7 +299,7 @@ def test_secret_rotated(host, idp, shell):
 @pytest.mark.parametrize("wrong", ["chmod 644", "chown games", "truncate -s 50",
                                    "ln -f {0} {0}.more; true"])
 def test_secret_unusable(host, idp, login, shell, wrong):
-    """Logins go on without tokens, which are taken back at once; the log tells
+    """Logins go on without tokens, which are revoked at once; the log tells
     the cure, and nothing is made anew over it."""
     first = shell()
     host.run("cp", "-p", SECRET, "/srv/secret", check=True)

@@ -533,7 +533,7 @@ def test_E12_threads(host, idp, build, stack):  # noqa: F811
     assert codes(lines) == [("auth", SUCCESS)] * 8
     assert len(host.listing("/run/devauth/grants")) == 8
     # This service has no session phase.
-    wait_until(lambda: not idp.control.live(), 3, "the tokens are taken back")
+    wait_until(lambda: not idp.control.live(), 3, "the tokens are revoked")
     host.configure(idp, allowed_users="bob", allowed_groups=None)
     lines = drive(host, build, "threads", "alice", "64")
     assert codes(lines) == [("auth", AUTH_ERR)] * 64
@@ -1466,7 +1466,7 @@ def test_G1_signals(host, idp, driver, stack, point, what):  # noqa: F811
 @pytest.mark.parametrize("what", ["KILL", "TERM"])
 def test_G1_gone_after_the_approval(
         host, idp, driver, stack, what):  # noqa: F811
-    """The tokens are here, Enter is not: they are taken back at once."""
+    """The tokens are here, Enter is not: they are revoked at once."""
     stack("prompt=enter", service="login")
     each = driver("alice", "auth", service="login")
     idp.control.approve("alice", each.code())
@@ -1485,7 +1485,7 @@ def test_G1_gone_after_the_approval(
 def test_G1_broker_killed_on_the_way(
         host, idp, driver, stack, phase, call):  # noqa: F811
     """Before each of the calls that change what is kept: whatever is left of
-    the session, the sweep takes it back, once the grant is too old as well."""
+    the session, the sweep revokes it, once the grant is too old as well."""
     stack(service="login")
     idp.control.quirks(approve_immediately="alice")
     tokens_at = re.compile(r"/run/devauth/grants/\w+"
@@ -1702,7 +1702,7 @@ def sealed(host, idp, secrets):
 def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
     """Client secret, device code, tokens and the user code: in no log, file,
     command line or environment, and not on the screen, however it ends. The
-    host has tokens, in a grant, a session, and what is to be taken back. L2: of the user code only a digest. L3: no name that nobody knows."""
+    host has tokens, in a grant, a session, and what is to be revoked. L2: of the user code only a digest. L3: no name that nobody knows."""
     secrets = [*with_secret(host, idp), JWT, ACCESS, REFRESH, DEVICE_CODE]
     user = "carol" if ending == "not allowed" else "alice"
     quirks = {
@@ -1737,7 +1737,7 @@ def test_L1_secrets_stay_inside(host, idp, driver, stack, ending):  # noqa: F811
     text = ""
     for folder in ("/run/devauth/grants/", "/var/lib/devauth/tokens/",
                    "/var/lib/devauth/tokens/revoke/")[:3 * len(waits)]:
-        # The provider takes nothing back for now.
+        # The provider revokes nothing for now.
         idp.control.quirks(refresh_token="always", endpoint={
             "revoke": {"status": 503, "body": ""}})
         each.until("wait")

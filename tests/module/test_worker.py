@@ -744,7 +744,7 @@ def test_refresh(pool):
                               refresh_token=None, token_type=None), "token",
               handed=False),
         *(Later(f"{name} {kind}", good("token", **{name: value}), end,
-                # What is good there, for the broker to take back.
+                # What is good there, for the broker to revoke.
                 handed=name != "access_token" and kind != "1 MiB")
           for name, end in (("access_token", "protocol"),
                             ("refresh_token", "protocol"),
@@ -959,7 +959,7 @@ def test_bound_logins(pool):
     """RFC 9449 4 to 9, attacks D16 and H13, providers.md 13."""
     elsewhere = {"profile_at": "userinfo"}
     downgrade, no = {"dpop_downgrade": True}, {"handed": False}
-    left = {"handed": True}  # for the broker to take back
+    left = {"handed": True}  # for the broker to revoke
 
     def nonce(name, **more):
         return {"dpop_nonce": name, **more}

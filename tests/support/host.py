@@ -320,7 +320,7 @@ class Host:
                    "nothing of ours is left")
 
     def taken_back(self, idp, logins=1):
-        """The tokens of so many logins were issued; each was taken back, once,
+        """The tokens of so many logins were issued; each was revoked, once,
         behind the answer and within the budget (2 s), and is not left here."""
         self.nothing_left(3)
         state = idp.control.state()

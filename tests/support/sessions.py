@@ -44,7 +44,7 @@ def one_session(host):
 
 
 def ended(host):
-    """The ids of ended sessions whose tokens were not taken back so far."""
+    """The ids of ended sessions whose tokens were not revoked so far."""
     return sorted(files(host, REVOKE))
 
 

@@ -748,7 +748,7 @@ test_tokens_refused(void **state)
 
 		assert_int_equal(answer.event.kind, DA_DEVICE_REFUSED);
 		assert_int_equal(answer.event.err, rows[i].err);
-		/* What is good there has to be taken back. */
+		/* What is good there has to be revoked. */
 		assert_int_equal(answer.access_token.bytes != NULL,
 		    rows[i].err == DA_E_TOKEN);
 		assert_null(answer.id_token.bytes);

@@ -424,18 +424,27 @@ keep_session(pam_handle_t *pamh, const char *id)
 }
 
 static enum da_err
-open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+begin_session(pam_handle_t *pamh, int argc, const char **argv,
+    struct da_wire_request *ret)
 {
 	struct da_arguments arguments;
-	struct da_wire_request request;
-	struct da_wire_result result = {0};
 	const char *user;
 	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
 
 	if (err == DA_OK)
-		err = fill_request(pamh, &arguments, user, &request);
+		err = fill_request(pamh, &arguments, user, ret);
+	return err == DA_E_UNKNOWN_USER ? DA_E_GRANT : err;
+}
+
+static enum da_err
+open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct da_wire_request request;
+	struct da_wire_result result = {0};
+	enum da_err err = begin_session(pamh, argc, argv, &request);
+
 	if (err != DA_OK)
-		return err == DA_E_UNKNOWN_USER ? DA_E_GRANT : err;
+		return err;
 	/* An SSH key's session has no grant: nothing to do. */
 	if (request.grant[0] == '\0')
 		return DA_OK;
@@ -456,17 +465,13 @@ open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 static enum da_err
 close_session(pam_handle_t *pamh, int argc, const char **argv)
 {
-	struct da_arguments arguments;
 	struct da_wire_request request;
 	struct da_wire_result result = {0};
 	const void *id = NULL;
-	const char *user;
-	enum da_err err = begin(pamh, argc, argv, &arguments, &user);
+	enum da_err err = begin_session(pamh, argc, argv, &request);
 
-	if (err == DA_OK)
-		err = fill_request(pamh, &arguments, user, &request);
 	if (err != DA_OK)
-		return err == DA_E_UNKNOWN_USER ? DA_E_GRANT : err;
+		return err;
 	if (pam_get_data(pamh, SESSION_DATA, &id) != PAM_SUCCESS || id == NULL)
 		return DA_OK;
 	DA_IGNORE(da_text_copy(id, request.session, sizeof(request.session)));

@@ -109,16 +109,6 @@ split(const char *words)
 	return list;
 }
 
-static void
-add_time(struct json_object *json, const char *key, int64_t at_s)
-{
-	char at[DA_ADMIN_TIME_MAX];
-
-	da_admin_format_utc(at_s, at);
-	(void)json_object_object_add(
-	    json, key, at_s != 0 ? json_object_new_string(at) : NULL);
-}
-
 /* What list and show have in common. The keys are stable. */
 static struct json_object *
 make_json(const struct da_known_list *list, const struct da_known *known,
@@ -142,9 +132,9 @@ make_json(const struct da_known_list *list, const struct da_known *known,
 	(void)json_object_object_add(json, "groups", split(groups));
 	if (!list->has_private)
 		return json;
-	add_time(json, "last_sign_in", known->verified_at_s);
+	da_admin_json_time(json, "last_sign_in", known->verified_at_s);
 	if (known->record_state != DA_PERSON_ACTIVE)
-		add_time(json, "state_since", known->state_since_s);
+		da_admin_json_time(json, "state_since", known->state_since_s);
 	(void)json_object_object_add(
 	    json, "locked", json_object_new_boolean(known->locked));
 	return json;

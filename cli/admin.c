@@ -118,6 +118,20 @@ da_admin_json_text(struct json_object *json, const char *key, const char *text)
 	(void)json_object_object_add(json, key, json_object_new_string(shown));
 }
 
+void
+da_admin_json_time(struct json_object *json, const char *key, int64_t at_s)
+{
+	const time_t at = (time_t)at_s;
+	struct tm utc;
+	char text[DA_ADMIN_TIME_MAX];
+
+	if (gmtime_r(&at, &utc) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		(void)stpcpy(text, "?");
+	(void)json_object_object_add(
+	    json, key, at_s != 0 ? json_object_new_string(text) : NULL);
+}
+
 int
 da_admin_json_print(struct json_object *json)
 {
@@ -137,17 +151,6 @@ da_admin_format_time(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX])
 
 	if (localtime_r(&at, &local) == NULL ||
 	    strftime(ret, DA_ADMIN_TIME_MAX, "%Y-%m-%d %H:%M", &local) == 0)
-		(void)stpcpy(ret, "?");
-}
-
-void
-da_admin_format_utc(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX])
-{
-	const time_t at = (time_t)at_s;
-	struct tm utc;
-
-	if (gmtime_r(&at, &utc) == NULL ||
-	    strftime(ret, DA_ADMIN_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
 		(void)stpcpy(ret, "?");
 }
 

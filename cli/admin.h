@@ -49,13 +49,16 @@ void da_admin_wrap(const char *words, int column);
 void
 da_admin_json_text(struct json_object *json, const char *key, const char *text);
 
+/* In UTC (RFC 3339); null for 0. */
+void
+da_admin_json_time(struct json_object *json, const char *key, int64_t at_s);
+
 /* Prints and releases. Returns the exit status. */
 int da_admin_json_print(struct json_object *json);
 
-/* Local time for people, UTC for programs (RFC 3339). */
+/* Local time. */
 #define DA_ADMIN_TIME_MAX 32
 void da_admin_format_time(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
-void da_admin_format_utc(int64_t at_s, char ret[static DA_ADMIN_TIME_MAX]);
 
 /* Splits ISSUER#SUBJECT into the pin of a person; says what is wrong. */
 bool da_admin_take_pin(const char *text, struct da_person *person);

@@ -148,16 +148,6 @@ next_try_s(const struct da_session_entry *entry)
 /* --- for programs --- */
 
 static void
-add_time(struct json_object *json, const char *key, int64_t at_s)
-{
-	char at[DA_ADMIN_TIME_MAX];
-
-	da_admin_format_utc(at_s, at);
-	(void)json_object_object_add(
-	    json, key, at_s != 0 ? json_object_new_string(at) : NULL);
-}
-
-static void
 add_bool(struct json_object *json, const char *key, bool value)
 {
 	(void)json_object_object_add(json, key, json_object_new_boolean(value));
@@ -170,7 +160,8 @@ add_tokens(struct json_object *json, const struct row *row)
 
 	add_bool(json, "access_token", row->has_access);
 	if (row->has_access)
-		add_time(json, "access_until", session->access_expires_at_s);
+		da_admin_json_time(
+		    json, "access_until", session->access_expires_at_s);
 	add_bool(json, "refresh_token", row->has_refresh);
 	da_admin_json_text(json, "binding", row->is_bound ? "dpop" : "sealed");
 }
@@ -189,8 +180,8 @@ add_facts(struct json_object *json, const struct da_session *session)
 	da_admin_json_text(json, "service", session->service);
 	da_admin_json_text(json, "source", session->source);
 	da_admin_json_text(json, "tty", session->tty);
-	add_time(json, "since", session->created_at_s);
-	add_time(json, "verified", session->verified_at_s);
+	da_admin_json_time(json, "since", session->created_at_s);
+	da_admin_json_time(json, "verified", session->verified_at_s);
 }
 
 /* The keys are stable. */
@@ -212,11 +203,11 @@ print_json(const struct rows *rows)
 		if (!rows->ended)
 			add_bool(json, "over", row->is_over);
 		else
-			add_time(json, "ended", entry->ended_at_s);
+			da_admin_json_time(json, "ended", entry->ended_at_s);
 		if (rows->ended) {
 			(void)json_object_object_add(
 			    json, "tries", json_object_new_int64(entry->tries));
-			add_time(json, "next_try", next_try_s(entry));
+			da_admin_json_time(json, "next_try", next_try_s(entry));
 		}
 		if (row->problem[0] != '\0')
 			da_admin_json_text(json, "problem", row->problem);

@@ -42,23 +42,23 @@ check_texts(const struct da_account_entry *entry, struct da_diag *diag)
 	if (gecos_len > DA_GECOS_MAX ||
 	    !da_record_is_text(entry->gecos, gecos_len)) {
 		da_diag_set(diag,
-		    "%s: the full name is too long or not plain "
-		    "ASCII",
-		    entry->name);
+		    "%s: the full name must be plain ASCII without ':', of at "
+		    "most %d characters",
+		    entry->name, DA_GECOS_MAX);
 		return DA_E_RANGE;
 	}
 	if (!is_path(entry->home)) {
 		da_diag_set(diag,
-		    "%s: the home must be an absolute path "
-		    "without \"..\" and ':', below \"/\"",
-		    entry->name);
+		    "%s: the home must be an absolute path of at most %d "
+		    "characters, without \"..\" and ':', below \"/\"",
+		    entry->name, DA_PATH_MAX);
 		return DA_E_RANGE;
 	}
 	if (!is_path(entry->shell)) {
 		da_diag_set(diag,
-		    "%s: the shell must be an absolute path "
-		    "without \"..\" and ':'",
-		    entry->name);
+		    "%s: the shell must be an absolute path of at most %d "
+		    "characters, without \"..\" and ':'",
+		    entry->name, DA_PATH_MAX);
 		return DA_E_RANGE;
 	}
 	return DA_OK;

@@ -260,14 +260,17 @@ check_policy(const struct da_account_policy *policy,
 	if (!da_record_is_path(policy->home, home_len) ||
 	    !is_template(policy->home)) {
 		da_diag_set(diag,
-		    "the home must be an absolute path without "
-		    "\"..\" and ':'; %%u stands for the name");
+		    "the home must be an absolute path of at most %d "
+		    "characters, without \"..\" and ':'; %%u stands for the "
+		    "name",
+		    DA_PATH_MAX);
 		return DA_E_RANGE;
 	}
 	if (!da_record_is_path(policy->shell, shell_len)) {
 		da_diag_set(diag,
-		    "the shell must be an absolute path without "
-		    "\"..\" and ':'");
+		    "the shell must be an absolute path of at most %d "
+		    "characters, without \"..\" and ':'",
+		    DA_PATH_MAX);
 		return DA_E_RANGE;
 	}
 	if (allowed_len > DA_ALLOWED_MAX ||

@@ -481,8 +481,7 @@ da_command_accounts_check(int argc, char **argv)
 		return da_admin_usage("check");
 	err = check_all(&check, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s",
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	if (check.found == 0)
 		(void)printf("accounts: fine (%zu name%s)\n", check.known.count,
 		    check.known.count == 1 ? "" : "s");

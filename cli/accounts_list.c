@@ -58,7 +58,7 @@ open_known(struct da_config **ret_config, struct da_known_list *ret)
 		*ret_config = NULL;
 	err = da_known_open(*ret_config, ret, &diag);
 	if (err != DA_OK)
-		(void)da_admin_refuse("%s", diag.text);
+		(void)da_admin_refuse("%s", da_admin_why(err, &diag));
 	return err;
 }
 
@@ -507,7 +507,7 @@ da_command_accounts_show(int argc, char **argv)
 					 "\"devauth accounts list\" has who is",
 		    name);
 	else if (err != DA_OK)
-		status = da_admin_refuse("%s", diag.text);
+		status = da_admin_refuse("%s", da_admin_why(err, &diag));
 	else
 		status = json ? show_json(&list, &details)
 			      : show_text(&list, &details);

@@ -75,7 +75,7 @@ da_command_accounts_export(int argc, char **argv)
 		return DA_EXIT_FAILED;
 	err = da_known_open(NULL, &list, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	if (pins && list.damaged_count > 0) {
 		da_diag_set(&diag,
 		    "%zu private record%s cannot be read; see devauth accounts "
@@ -95,7 +95,7 @@ da_command_accounts_export(int argc, char **argv)
 		err = export_one(&list.items[i], pins, &diag);
 	da_known_close(&list);
 	if (err != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	/* Without its last line nobody takes it for whole. */
 	return puts("end") >= 0 && fflush(stdout) == 0 ? DA_EXIT_OK
 						       : DA_EXIT_FAILED;
@@ -225,8 +225,8 @@ plan_unit(struct import *import, size_t from)
 		return count_unit(import, entry, holder, changes, pin);
 	if (err == DA_E_NOMEM)
 		return err;
-	return da_map_remark(&import->report, entry->line, true, "%s",
-	    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+	return da_map_remark(
+	    &import->report, entry->line, true, "%s", da_admin_why(err, &diag));
 }
 
 /* The private record of somebody else's name that this one had before. */

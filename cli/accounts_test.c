@@ -374,7 +374,7 @@ test(const struct order *order)
 	}
 	if (err != DA_OK) {
 		da_known_close(&list);
-		return da_admin_refuse("%s", diag.text);
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	}
 	warn_of_service(order->service);
 	if (is_local_matter(order, config, found.passwd_name)) {

@@ -41,6 +41,12 @@ da_admin_refuse(const char *format, ...)
 	return DA_EXIT_FAILED;
 }
 
+const char *
+da_admin_why(enum da_err err, const struct da_diag *diag)
+{
+	return diag->text[0] != '\0' ? diag->text : da_err_reason(err);
+}
+
 int
 da_admin_refuse_verb(const char *command, const char *verb)
 {
@@ -295,6 +301,5 @@ da_admin_end(const char *verb, const char *name, const char *key,
 	da_admin_log(verb, name, key, value, err, diag);
 	if (err == DA_OK)
 		return DA_EXIT_OK;
-	return da_admin_refuse(
-	    "%s", diag->text[0] != '\0' ? diag->text : da_err_reason(err));
+	return da_admin_refuse("%s", da_admin_why(err, diag));
 }

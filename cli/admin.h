@@ -22,6 +22,9 @@ struct json_object;
  * DA_EXIT_FAILED. */
 int da_admin_refuse(const char *format, ...) DA_PRINTF(1, 2);
 
+/* What it says: not every error comes with words. */
+const char *da_admin_why(enum da_err err, const struct da_diag *diag);
+
 /* How the verb is used. Returns DA_EXIT_USAGE. */
 int da_admin_usage(const char *verb);
 

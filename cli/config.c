@@ -114,11 +114,13 @@ apply(const struct da_config *config)
 {
 	DA_CLEANUP(da_apply_preview_done) struct da_apply_preview preview;
 	struct da_diag diag = {0};
+	enum da_err err;
 
 	if (!can_apply(config, &preview))
 		return da_admin_refuse("nothing was applied");
-	if (da_apply_run(config, &diag) != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+	err = da_apply_run(config, &diag);
+	if (err != DA_OK)
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	if (preview.move_count == 0)
 		return DA_EXIT_OK;
 	(void)printf("%zu %s another home now:\n", preview.move_count,

@@ -62,8 +62,7 @@ show(void)
 	if (err == DA_OK)
 		err = da_signing_key_load(&da_paths, &key, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s",
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	print_public_key(key);
 	print_secrets(&keys);
 	return fflush(stdout) == 0 ? DA_EXIT_OK : DA_EXIT_FAILED;
@@ -86,8 +85,7 @@ rotate(void)
 		id = after.keys[0].id;
 	da_admin_log_event("keys-rotate", "", "key", id, err, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s",
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	(void)printf(
 	    "Tokens are sealed under the new secret %s from now on; those of\n"
 	    "open sessions when they are renewed. Former secrets go once "

@@ -85,7 +85,7 @@ take_id(const char *prefix, struct da_session_entry *ret)
 	if (err == DA_OK && count == 0)
 		err = find(prefix, true, &other, &ended, &diag);
 	if (err != DA_OK)
-		DA_IGNORE(da_admin_refuse("%s", diag.text));
+		DA_IGNORE(da_admin_refuse("%s", da_admin_why(err, &diag)));
 	else if (ended > 0)
 		DA_IGNORE(da_admin_refuse(
 		    "%s has ended already; its tokens wait to be revoked",
@@ -130,8 +130,8 @@ end_processes(const struct da_session *session, const char *account,
 	da_admin_log_event(
 	    "sessions-terminate", account, "session", id, err, diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s: its processes: %s", id,
-		    diag->text[0] != '\0' ? diag->text : da_err_reason(err));
+		return da_admin_refuse(
+		    "%s: its processes: %s", id, da_admin_why(err, diag));
 	(void)puts("  Its processes are ended.");
 	return DA_EXIT_OK;
 }
@@ -152,8 +152,7 @@ end(const struct da_session_entry *entry, const struct da_host_keys *keys,
 	err = da_session_end(&da_paths, id, &diag);
 	da_admin_log_event("sessions-end", account, "session", id, err, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s: %s", id,
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		return da_admin_refuse("%s: %s", id, da_admin_why(err, &diag));
 	(void)fputs(id, stdout);
 	if (account[0] != '\0') {
 		(void)fputs(" of ", stdout);
@@ -178,6 +177,7 @@ da_command_sessions_end(int argc, char **argv)
 	struct da_diag diag = {0};
 	bool terminate = false;
 	int option, status = DA_EXIT_OK;
+	enum da_err err = DA_OK;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) == 't')
@@ -188,8 +188,10 @@ da_command_sessions_end(int argc, char **argv)
 	}
 	if (!da_admin_is_root() || !da_admin_prepare_secrets())
 		return DA_EXIT_FAILED;
-	if (terminate && da_host_keys_load(&da_paths, &keys, &diag) != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+	if (terminate)
+		err = da_host_keys_load(&da_paths, &keys, &diag);
+	if (err != DA_OK)
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	if (terminate)
 		outlive_the_session();
 	for (; optind < argc; optind++) {

@@ -84,7 +84,7 @@ open_row(const struct da_host_keys *keys, struct row *row)
 		row->is_bound = session.dpop_jkt[0] != '\0';
 	} else {
 		(void)snprintf(row->problem, sizeof(row->problem), "%s",
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		    da_admin_why(err, &diag));
 	}
 	return err != DA_E_ABSENT;
 }
@@ -435,8 +435,7 @@ da_command_sessions_list(int argc, char **argv)
 		return DA_EXIT_FAILED;
 	err = collect(&rows, &diag);
 	if (err != DA_OK)
-		return da_admin_refuse("%s",
-		    diag.text[0] != '\0' ? diag.text : da_err_reason(err));
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	sort(&rows, by_time);
 	return json ? print_json(&rows) : print_table(&rows);
 }

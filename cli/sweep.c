@@ -50,6 +50,7 @@ da_command_sweep(int argc, char **argv)
 {
 	DA_CLEANUP(da_config_freep) struct da_config *config = NULL;
 	struct da_diag diag = {0};
+	enum da_err err;
 
 	if (da_admin_wants_help(argc, argv)) {
 		(void)fputs(usage, stdout);
@@ -61,7 +62,8 @@ da_command_sweep(int argc, char **argv)
 	}
 	if (!da_admin_is_root())
 		return DA_EXIT_FAILED;
-	if (da_config_load(&da_paths, &config, &diag) != DA_OK)
-		return da_admin_refuse("%s", diag.text);
+	err = da_config_load(&da_paths, &config, &diag);
+	if (err != DA_OK)
+		return da_admin_refuse("%s", da_admin_why(err, &diag));
 	return run();
 }

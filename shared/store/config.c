@@ -689,6 +689,11 @@ read_file(
 
 	if (err == DA_OK && memchr(da_buf_text(ret), '\0', ret->len) != NULL)
 		return refuse(loading, 1, "not a text file: it holds NUL");
+	if (err == DA_OK &&
+	    da_text_skip_prefix(da_buf_text(ret), "\xef\xbb\xbf", NULL))
+		return refuse(loading, 1,
+		    "the file begins with a byte-order mark, which no editor "
+		    "shows: save it without (\"UTF-8 without BOM\")");
 	if (err == DA_OK || err == DA_E_NOMEM)
 		return err;
 	if (err == DA_E_ABSENT)

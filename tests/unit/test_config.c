@@ -61,6 +61,7 @@ test_complaints(void **state)
 		const char *text, *says;
 	} rows[] = {
 	    {"", "/devauth.conf: no [profile NAME]"},
+	    {"\xef\xbb\xbf[devauth]\n", ":1: the file begins with a byte-"},
 	    {"[devauth]\nremot = allow\n" PROFILE "allowed_users=\n",
 		":2: unknown key \"remot\"; did you mean \"remote\"?"},
 	    {PROFILE "client_secret = x\n",

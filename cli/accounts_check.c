@@ -63,7 +63,7 @@ find(struct check *check, const char *format, ...)
 	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
 		raw[0] = '\0';
 	va_end(args);
-	da_text_escape(raw, shown, sizeof(shown));
+	da_text_escape_rest(raw, shown, sizeof(shown));
 	(void)printf("%s\n", shown);
 }
 

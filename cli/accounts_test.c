@@ -46,7 +46,7 @@ refuse(const struct order *order, enum da_err err, const struct da_diag *diag)
 {
 	char shown[DA_DIAG_MAX + 1];
 
-	da_text_escape(diag->text, shown, sizeof(shown));
+	da_text_escape_rest(diag->text, shown, sizeof(shown));
 	(void)printf("  no   %s%s%s\n", da_err_reason(err),
 	    shown[0] != '\0' ? ": " : "", shown);
 	(void)printf(

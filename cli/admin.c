@@ -35,7 +35,7 @@ da_admin_refuse(const char *format, ...)
 	if (vsnprintf(raw, sizeof(raw), format, args) < 0)
 		raw[0] = '\0';
 	va_end(args);
-	da_text_escape(raw, shown, sizeof(shown));
+	da_text_escape_rest(raw, shown, sizeof(shown));
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "devauth: %s\n", shown);
 	return DA_EXIT_FAILED;

@@ -76,15 +76,15 @@ da_text_is_utf8(const char *bytes, size_t len)
 	return true;
 }
 
-void
-da_text_escape(const char *in, char *out, size_t size)
+static void
+escape(const char *in, char *out, size_t size, bool backslash)
 {
 	size_t used = 0;
 
 	for (; *in != '\0'; in++) {
 		unsigned char c = (unsigned char)*in;
 
-		if (is_printable(c) && c != '\\') {
+		if (is_printable(c) && (c != '\\' || !backslash)) {
 			if (used + 1 >= size)
 				break;
 			out[used++] = (char)c;
@@ -98,6 +98,18 @@ da_text_escape(const char *in, char *out, size_t size)
 		out[used++] = hex_digits[c & 15];
 	}
 	out[used] = '\0';
+}
+
+void
+da_text_escape(const char *in, char *out, size_t size)
+{
+	escape(in, out, size, true);
+}
+
+void
+da_text_escape_rest(const char *in, char *out, size_t size)
+{
+	escape(in, out, size, false);
 }
 
 void

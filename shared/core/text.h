@@ -24,6 +24,10 @@ bool da_text_is_utf8(const char *bytes, size_t len);
  * whole escape. Always terminated. */
 void da_text_escape(const char *in, char *out, size_t size);
 
+/* The same of a text whose parts may be escaped already, as a diagnosis is:
+ * backslashes stay. */
+void da_text_escape_rest(const char *in, char *out, size_t size);
+
 /* Copies "in" to "out", every byte outside 0x20..0x7e replaced by '?'. For
  * names that a person reads; always terminated, cut if need be. */
 void da_text_reduce(const char *in, char *out, size_t size);

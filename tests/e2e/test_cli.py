@@ -248,6 +248,12 @@ def test_what_stands_in_no_line_has_none(host):
         ": the shell /bin", ": login_deadline"]
 
 
+def test_strange_bytes_are_escaped_once(host):
+    host.run("sh", "-c", rf"printf '[devauth]\n\303 = x\n' >{CONF}", check=True)
+    assert f'devauth: {CONF}:2: unknown key "\\xc3"; remove it' in config(
+        host, "check")[2]
+
+
 def test_check_of_what_is_no_file(host):
     host.run("sh", "-c", f"rm {CONF}; mkdir {CONF}", check=True)
     assert config(host, "check") == (

@@ -91,6 +91,11 @@ test_text_escape(void **state)
 	(void)state;
 	da_text_escape("a\033[31m\\", out, sizeof(out));
 	assert_string_equal(out, "a\\x1b[31m\\x5c");
+	/* Escaped once, also when somebody does it again. */
+	da_text_escape_rest("a\033\\", out, sizeof(out));
+	assert_string_equal(out, "a\\x1b\\");
+	da_text_escape_rest("a\\x1b\\xff\\", out, sizeof(out));
+	assert_string_equal(out, "a\\x1b\\xff\\");
 	/* Never cuts an escape in half. */
 	da_text_escape("abcdefghijklm\n", out, sizeof(out));
 	assert_string_equal(out, "abcdefghijklm");

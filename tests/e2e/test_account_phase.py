@@ -22,7 +22,7 @@ SUCCESS, PERM_DENIED, AUTHINFO_UNAVAIL, IGNORE = 0, 6, 9, 25
 def alice(host, idp, login, tmp_path):
     """alice has signed in once and has a key; the options of ssh for it."""
     sign_in(idp, login)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     idp.control.reset()
     return key_for(host, "alice", tmp_path)
 

@@ -248,7 +248,7 @@ def test_lock_stops_every_login(host, idp, accounts, sign_in, login, with_key):
     assert "sessions end ID --terminate" in said and max(
         map(len, said.splitlines())) < 80
     assert not with_key("alice")
-    host.taken_back(idp)
+    host.all_revoked(idp)
     before = len(idp.control.requests())
     client = login("alice")
     assert "not possible here" in client.rest()

@@ -223,7 +223,7 @@ def test_unlisted_shell_refuses(host, idp, login, tmp_path):
     key = {user: key_for(host, user, tmp_path)
            for user in ("alice", "breakglass")}
     host.write("/etc/shells", "/bin/sh\n")
-    host.taken_back(idp)
+    host.all_revoked(idp)
     idp.control.reset()
     for user, options, phase in (("bob", ONCE, "auth"),
                                  ("alice", key["alice"], "account")):

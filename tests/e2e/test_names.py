@@ -311,7 +311,7 @@ def refused_names(host, idp, login):
              "    file.seek(64)\n"
              "    file.write(8192 * struct.pack('=Qq', 1, 2**63 - 1))",
              check=True)
-    host.taken_back(idp, 2)
+    host.all_revoked(idp, 2)
     idp.control.reset()
     return KINDS
 

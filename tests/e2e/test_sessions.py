@@ -121,7 +121,7 @@ def nothing_left(host):
         assert files(host, folder) == [], folder
 
 
-def all_taken_back(host, idp):
+def everything_revoked(host, idp):
     end_quietly(host)
     nothing_left(host)
     assert idp.control.live() == []
@@ -176,7 +176,7 @@ def test_session(host, idp, session_of, program, audit):
     assert found.stdout.split() == ["/run/canary"]
     assert not re.search(TOKEN, host.log())
     log_out(client)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
     assert revoked(idp)[before:] == BOTH
     for event, result in (("open", "allowed"), ("close", "allowed"),
                           ("revoke", "done")):
@@ -197,7 +197,7 @@ def test_side_by_side(host, idp, shell):
     assert list(running(host)) == [ids[0], ids[2]]
     log_out(clients[0])
     log_out(clients[2])
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 # The end
@@ -224,7 +224,7 @@ def test_logout_waits_for_nobody(host, idp, shell, provider):
         assert results(host, "revoke") == [UNREACHABLE]
         idp.control.quirks()
         sweep(host, 61)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_provider_down_at_the_end(host, fleeting, shell):
@@ -268,7 +268,7 @@ def test_owner_killed(host, idp, session_of, victim):
     wait_until(lambda: host.run("test", "-e", f"/proc/{owner}").returncode,
                what="the owner is gone")
     sweep(host)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
     assert revoked(idp)[before:] == BOTH
     if victim != "connection":  # whose monitor still says good-bye
         assert results(host, "end") == [DONE]
@@ -318,7 +318,7 @@ def test_later_factor_failed(host, idp, login, console, by):
         log_out(client)
         end_quietly(host)
         sweep(host, 125)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 @pytest.mark.parametrize("why", ["rule", "somebody else"])
@@ -330,7 +330,7 @@ def test_refused_after_approval(host, idp, login, why):
     idp.control.approve("alice" if why == "rule" else "bob", client.code)
     client.press_enter()
     assert "may not log in" in client.rest() and client.status == 255
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
     assert revoked(idp) == BOTH
     assert results(host, "revoke") == [DONE]
     assert host.listing("/var/lib/devauth/people") == []
@@ -347,7 +347,7 @@ def test_client_gone_after_approval(host, idp, login, how):
     else:
         client.child.kill(signal.SIGKILL)
     wait_until(lambda: revoked(idp) == BOTH, what="the revocation")
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_profile_gone(host, idp, shell):

@@ -54,7 +54,7 @@ def test_never_seen_person(host, idp, login):
     assert entry[0] == "alice" and entry[1] == "*"
     assert int(entry[2]) == int(entry[3]) == uid
     assert entry[5:] == ["/home/alice", "/bin/bash"]
-    host.taken_back(idp)
+    host.all_revoked(idp)
     record = only_audit(host)
     assert record["result"] == "allowed" and record["user"] == "alice"
     assert record["rhost"] == "127.0.0.1" and record["subject"]
@@ -81,7 +81,7 @@ def test_second_login_makes_no_extra_request(host, idp, login):
         idp.control.approve("alice", client.code)
         client.press_enter()
         assert "alice" in client.rest()
-        host.taken_back(idp)
+        host.all_revoked(idp)
         others = [request["path"] for request in idp.control.requests()
                   if request["endpoint"] != "token"]
         # The logout's own request comes last.
@@ -186,7 +186,7 @@ def test_wrong_person(host, idp, login):
     assert "bob@example.com may not log in as alice." in text
     assert client.status == 255
     assert only_audit(host)["reason"] == "wrong-person"
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert only_audit(host, "revoke")["result"] == "done"
     nothing_written(host)
 
@@ -199,7 +199,7 @@ def test_not_in_an_allowed_group(host, idp, login):
     assert ("carol@example.com may not log in here as carol. Ask your "
             "administrator (rule: allowed_groups).") in text
     assert only_audit(host)["reason"] == "not-allowed"
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert only_audit(host, "revoke")["result"] == "done"
     nothing_written(host)
 
@@ -244,7 +244,7 @@ def test_subject_changes_hands(host, idp, login):
     assert client.status == 255
     assert host.decisions()[-1]["reason"] == "subject-changed"
     assert host.listing("/var/lib/devauth/people") == before
-    host.taken_back(idp, 2)
+    host.all_revoked(idp, 2)
 
 
 def test_client_gone(host, idp, login):
@@ -348,7 +348,7 @@ def test_two_logins_at_once(host, idp, login):
     assert first.child.isalive()
     idp.control.approve("alice", first.code)
     assert "alice" in first.rest()
-    host.taken_back(idp, 2)
+    host.all_revoked(idp, 2)
 
 
 def key_for(host, user, folder):
@@ -407,7 +407,7 @@ def test_key_after_a_sign_in(host, idp, login, tmp_path):
     """P5: keys work while the person is allowed, and stop when not."""
     sign_in(idp, login)
     options = key_for(host, "alice", tmp_path)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     idp.control.reset()
     client = login("alice", options=options)
     assert "alice" in client.rest() and client.status == 0

@@ -119,7 +119,7 @@ def test_sftp(host, idp, transfer, tmp_path):
     child.sendline("bye")
     child.expect(pexpect.EOF)
     assert host.read("/home/alice/there") == "some text\n"
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, 5) == LOGIN
 
 
@@ -132,7 +132,7 @@ def test_scp(host, idp, transfer, tmp_path):
     child.send("\r")
     child.expect(pexpect.EOF)
     assert host.read("/home/alice/there") == "some text\n"
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, 5) == LOGIN
 
 
@@ -327,7 +327,7 @@ def test_two_people_at_once(host, idp, login):
     wait_until(lambda: len(host.helpers()) == 2, 1, "hers are gone")
     approve(idp, second, "bob")
     assert "bob" in second.rest() and second.status == 0
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, 6) == [CANCELLED, *LOGIN]
     assert host.run("getent", "passwd", "alice").stdout == ""
 
@@ -362,7 +362,7 @@ def test_allow_groups_of_a_listed_person(host, idp, login):
     host.configure(idp, allowed_users="alice", allowed_groups=None)
     host.start_sshd(AllowGroups="alice")
     sign_in(idp, login)
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 def test_wrong_key_first(host, idp, login, tmp_path):
@@ -395,7 +395,7 @@ def test_session_hook_fails_after_ours(host, idp, login):
     wait_until(lambda: not sshd_processes(host), 2, "the connection is gone")
     assert len(idp.control.live()) == 1
     host.run(*SWEEP, check=True)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, 5)[3:] == [("end", "done", "ok"), REVOKED]
 
 
@@ -440,7 +440,7 @@ def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it, by):
     later = ("unshare", "--time", "--fork", "--boottime=150")
     if by == "the sweep":
         host.run(*later, *SWEEP, check=True)
-        host.taken_back(idp)
+        host.all_revoked(idp)
         return
     host.write("/etc/pam.d/sshd", stack)
     host.start_sshd()
@@ -453,7 +453,7 @@ def test_grant_that_nobody_consumes(host, idp, login, tmp_path, break_it, by):
     wait_until(lambda: not host.processes("devauth-broker.real"), 3, "the end")
     path, = host.listing("/var/lib/devauth/tokens/revoke")
     host.run(SWEEP[0] + ".real", "sweep", check=True)
-    host.taken_back(idp, 2)
+    host.all_revoked(idp, 2)
 
 
 def test_connection_without_a_session_channel(host, idp, login):
@@ -465,5 +465,5 @@ def test_connection_without_a_session_channel(host, idp, login):
     assert client.child.isalive()
     assert len(idp.control.live()) == 1
     client.child.kill(signal.SIGTERM)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, 5) == LOGIN

@@ -51,7 +51,7 @@ def alice(host, idp, terminal, shell):
     console.expect_exact("alice@web1:")
     console.sendline("exit")
     console.rest()
-    host.taken_back(idp)
+    host.all_revoked(idp)
     idp.control.reset()
     return shell("alice")
 
@@ -104,7 +104,7 @@ def test_sudo(host, idp, alice):
     assert codes(idp) == 1
     assert decisions(host, "sudo", 2) == [ALLOWED, ACCOUNT_ALLOWED]
     # Nobody has a use for the tokens of a shell without a session.
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 def test_sudo_is_for_the_invoking_person(host, idp, alice):
@@ -118,7 +118,7 @@ def test_sudo_is_for_the_invoking_person(host, idp, alice):
     people = [path for path in host.listing("/var/lib/devauth/people")
               if path.endswith(".person")]
     assert len(people) == 1
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 @pytest.mark.parametrize("how, says, reason", [
@@ -140,7 +140,7 @@ def test_sudo_refused(host, idp, alice, how, says, reason):
     assert status == 1
     assert codes(idp) == 1
     assert decisions(host, "sudo", 1) == [("auth", "refused", reason)]
-    host.taken_back(idp, int(how == "bob"))
+    host.all_revoked(idp, int(how == "bob"))
 
 
 def test_sudo_provider_down(host, idp, alice):
@@ -208,7 +208,7 @@ def test_sudo_suspended_while_waiting(host, idp, alice):
     text, status = alice.run("fg")
     assert "uid=0(root)" in text and status == 0
     assert codes(idp) == 1
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
@@ -306,7 +306,7 @@ def test_sudo_cached_timestamp(host, idp, alice):
     alice.start("sudo id -un")
     idp.control.approve("alice", alice.code())
     assert alice.result()[1] == 0
-    host.taken_back(idp)
+    host.all_revoked(idp)
     idp.control.reset()
     text, status = alice.run("sudo id -un")
     assert "root\r\n" in text and status == 0
@@ -374,7 +374,7 @@ def test_su_by_another_user(host, idp, alice, shell, command, service):
     assert "Signed in as alice@example.com." in text
     assert "\r\nalice\r\n" in text and status == 0
     assert re.findall(r"DEVAUTH\w+", text) == ["DEVAUTH_SESSION"]
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, service, 4) == [
         ALLOWED, ACCOUNT_ALLOWED, OPENED, CLOSED]
 
@@ -436,7 +436,7 @@ def test_audit_names_the_caller(host, idp, alice, shell):
     bob.start(FOR_ALICE[0])
     idp.control.approve("alice", bob.code())
     assert bob.result()[1] == 0
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert [(line["event"], line.get("caller")) for line in host.audit()
             if line["service"] == "su" and line["event"] != "revoke"] == [
         (event, uid) for event in ("auth", "auth", "account", "open", "close")]
@@ -452,7 +452,7 @@ def test_su_wrong_person(host, idp, alice, shell):
     assert "uid=" not in text and status == 1
     assert codes(idp) == 1
     assert decisions(host, "su", 1) == [("auth", "refused", "wrong-person")]
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 @pytest.mark.parametrize("arguments, key", [
@@ -546,7 +546,7 @@ def test_login(host, idp, terminal):
     assert "DEVAUTH_GRANT" not in text
     assert host.run("stat", "-c", "%U %a", "/home/alice").stdout == \
         "alice 700\n"
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert decisions(host, "login", 4) == [
         ALLOWED, ACCOUNT_ALLOWED, OPENED, CLOSED]
 

@@ -11,7 +11,7 @@ from sessions import (BROKER, GRANTS, KEYS, OFFLINE, REVOKE, RUN, STANDINGS, TOK
                       end_quietly, ended, files, lines, one_session, results,
                       revoked, running, sweep)
 from test_sessions import (  # noqa: F401 (fixtures)
-    BOTH, DONE, UNREACHABLE, all_taken_back, console, host, log_out,
+    BOTH, DONE, UNREACHABLE, console, everything_revoked, host, log_out,
     nothing_left, shell)
 
 REFUSED = ("failed", "provider-refused")
@@ -150,7 +150,7 @@ def test_provider_down(host, idp, shell):
     assert results(host, "revoke") == [UNREACHABLE]
     idp.control.quirks()
     sweep(host, 61)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 # Foreign files

@@ -19,7 +19,7 @@ from sessions import (GRANTS, KEYS, OFFLINE, RUN, STATE, TOKENS,
                       be_machine, end_quietly, ended, files, lines,
                       one_session, results, revoked, running, sweep)
 from test_sessions import (  # noqa: F401 (fixtures)
-    BOTH, DONE, all_taken_back, log_out, nothing_left, shell)
+    BOTH, DONE, everything_revoked, log_out, nothing_left, shell)
 from test_sweep import expire_soon, refreshes, wait_until_due
 
 SUDO = {"service sudo": {"reauth": "session", "reauth_max_age": "1h"}}
@@ -160,7 +160,7 @@ def test_grant_copied_to_another_host(host, other, idp, login):
     sweep(other, 125)
     assert token_requests(idp) == [] and files(other, GRANTS) == []
     sweep(host, 125)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 # Changed files of this host
@@ -361,7 +361,7 @@ def test_bound(host, idp, shell, binding, nonce):
             assert one["dpop"], one
     client.child.sendline("exit")
     client.rest()
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_downgrade_refused(host, idp, login):
@@ -376,7 +376,7 @@ def test_downgrade_refused(host, idp, login):
     assert client.status == 255
     end_quietly(host)
     assert idp.control.state()["grants"] != []
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_provider_without_dpop(host, idp, login, shell):
@@ -389,7 +389,7 @@ def test_provider_without_dpop(host, idp, login, shell):
     assert grant["jkt"] is None
     assert not any(one["dpop"] for one in idp.control.requests())
     log_out(client)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_downgraded_later(host, idp, shell):
@@ -408,7 +408,7 @@ def test_downgraded_later(host, idp, shell):
     idp.control.quirks()
     assert is_asked(client)
     log_out(client)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 def test_dpop_key_lost(host, idp, shell):
@@ -426,7 +426,7 @@ def test_dpop_key_lost(host, idp, shell):
     assert revoked(idp) == BOTH and idp.control.live() == []
     assert is_asked(client)
     log_out(client)
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
 
 
 @pytest.mark.parametrize("binding", ["sealed", "require-dpop"])
@@ -457,7 +457,7 @@ def log_in_by_key(host, idp, shell, audience, binding):
     assert not is_asked(client)
     client.child.sendline("exit")
     client.rest()
-    all_taken_back(host, idp)
+    everything_revoked(host, idp)
     assert revoked(idp) == BOTH and refreshes(idp) == 2
     for one in idp.control.requests():
         if one["method"] == "POST":

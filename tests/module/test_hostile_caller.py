@@ -1072,7 +1072,7 @@ def test_P7_end_in_a_child(host, idp, build, stack):  # noqa: F811
     assert os.path.dirname(token) == "/var/lib/devauth/tokens"
     assert facts == f"/run/devauth/sessions/{os.path.basename(token)}"
     host.run(*SWEEP, check=True)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert [line["event"] for line in host.audit()][3:] == ["end", "revoke"]
 
 
@@ -1103,7 +1103,7 @@ def test_I10_phases_out_of_order(host, idp, driver, stack):  # noqa: F811
     each = driver("alice", *phases, service="login")
     for phase in phases:
         assert each.result(phase) == SUCCESS, phase
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert [(line["event"], line["result"]) for line in host.audit()] == [
         ("auth", "allowed"), ("account", "allowed"), ("open", "allowed"),
         ("close", "allowed"), ("revoke", "done")]
@@ -1133,7 +1133,7 @@ def test_I10_another_handle(host, idp, driver, stack):  # noqa: F811
     assert len(idp.control.live()) == 1
     first.child.send("\n")
     assert first.result("close") == SUCCESS
-    host.taken_back(idp, 2)
+    host.all_revoked(idp, 2)
     assert [line["event"] for line in host.audit()].count("close") == 2
 
 
@@ -1169,7 +1169,7 @@ def test_P8_replayed_grant(host, idp, driver, stack):  # noqa: F811
     assert len(idp.control.live()) == 1
     holder.child.send("\n")
     assert holder.result("close") == SUCCESS
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 # -- T: what a person sees
@@ -1474,7 +1474,7 @@ def test_G1_gone_after_the_approval(
     wait_until(lambda: not host.processes("devauth-worker"), 3, "the identity")
     pid, = host.processes("pam_driver")
     host.run("kill", f"-{what}", str(pid), check=True)
-    host.taken_back(idp)
+    host.all_revoked(idp)
     assert [(line["event"], line["result"]) for line in host.audit()] == [
         ("auth", "cancelled"), ("revoke", "done")]
 

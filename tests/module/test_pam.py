@@ -91,7 +91,7 @@ def test_login_without_a_prompt(host, idp, driver):
     for phase in ("auth", "acct", "setcred", "open", "close"):
         assert each.result(phase) == SUCCESS
     assert "prompt" not in each.rest()
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 def test_messages_keep_pams_limits(host, idp, driver, stack):
@@ -226,7 +226,7 @@ def test_sudo_like_services_consume_the_grant(host, idp, driver):
     approve(idp, each)
     assert each.result("acct") == SUCCESS
     assert "DEVAUTH" not in each.rest()
-    host.taken_back(idp)
+    host.all_revoked(idp)
 
 
 @pytest.mark.parametrize("arguments", [

@@ -319,7 +319,7 @@ class Host:
         wait_until(lambda: not self.kept() and not self.helpers(), seconds,
                    "nothing of ours is left")
 
-    def taken_back(self, idp, logins=1):
+    def all_revoked(self, idp, logins=1):
         """The tokens of so many logins were issued; each was revoked, once,
         behind the answer and within the budget (2 s), and is not left here."""
         self.nothing_left(3)

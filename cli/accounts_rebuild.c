@@ -507,10 +507,12 @@ say_done(const struct rebuild *rebuild)
 
 	for (size_t i = 0; i < rebuild->map.count; i++)
 		counts[rebuild->map.items[i].kind]++;
-	(void)printf("accounts.cdb is made anew: %zu people, %zu removed, %zu "
-		     "former names.\n",
-	    counts[DA_MAP_PERSON], counts[DA_MAP_REMOVED],
-	    counts[DA_MAP_RENAMED]);
+	(void)printf("accounts.cdb is made anew: %zu %s, %zu removed, %zu "
+		     "former name%s.\n",
+	    counts[DA_MAP_PERSON],
+	    counts[DA_MAP_PERSON] == 1 ? "person" : "people",
+	    counts[DA_MAP_REMOVED], counts[DA_MAP_RENAMED],
+	    counts[DA_MAP_RENAMED] == 1 ? "" : "s");
 	if (rebuild->old_is_there)
 		(void)printf("The old file is kept as %s/" DAMAGED ".\n",
 		    da_paths.state_dir);

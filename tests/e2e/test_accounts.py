@@ -776,7 +776,7 @@ def test_rebuild_after_the_database_was_cut(host, idp, accounts, sign_in,
     assert "accounts.cdb: damaged; devauth accounts rebuild" in damaged.stdout
     assert "devauth accounts check" in accounts("list", status=1)
     said = accounts("rebuild")
-    assert "3 people, 1 removed, 1 former names" in said and "Lost" in said
+    assert "3 people, 1 removed, 1 former name" in said and "Lost" in said
     assert {name: uid_of(host, name) for name in before} == before
     assert host.run("getent", "passwd", "carol").stdout.endswith(
         ":/home/carol:/bin/sh\n")

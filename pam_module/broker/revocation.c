@@ -102,14 +102,14 @@ da_revocation_withdraw(const struct da_paths *paths,
     const struct da_profile *profile, const struct da_session *session)
 {
 	struct da_diag diag = {0};
+	enum da_err err = DA_OK;
 
-	/* The tokens are gone; should this fail, the account phase still has
-	 * account_max_age. */
 	if (profile->on_revoked != DA_REVOKED_KEEP &&
-	    session->person[0] != '\0' &&
-	    da_people_note_check(paths, session->person, session->issuer,
-		session->subject, 0, &diag) != DA_OK)
-		da_audit_session("withdraw", DA_E_SYS, session, &diag);
+	    session->person[0] != '\0')
+		err = da_people_withdraw(paths, session->person,
+		    session->issuer, session->subject, &diag);
+	if (err != DA_OK)
+		da_audit_session("withdraw", err, session, &diag);
 	return profile->on_revoked == DA_REVOKED_TERMINATE;
 }
 

@@ -10,6 +10,7 @@
 #include "core/paths.h"
 #include "store/people.h"
 #include "store/policy.h"
+#include "store/withdrawn.h"
 
 /* Few tokens live longer; somebody who looks after a host for a month has seen
  * the lines in the log. */
@@ -210,6 +211,8 @@ da_sweep_run(const struct da_paths *paths)
 	}
 	if (err == DA_OK)
 		err = da_session_tidy(paths, &sweep.keys, &diag);
+	if (err == DA_OK)
+		err = da_withdrawn_settle(paths, &diag);
 	if (err != DA_OK)
 		da_audit_session(
 		    "sweep", err, &(struct da_session){.uid = 0}, &diag);

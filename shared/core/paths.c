@@ -15,6 +15,7 @@ const struct da_paths da_paths = {
     .keys_dir = DA_STATEDIR "/keys",
     .tokens_dir = DA_STATEDIR "/tokens",
     .sessions_dir = DA_RUNDIR "/sessions",
+    .marks_dir = DA_RUNDIR "/withdrawn",
     .machine_id_file = "/etc/machine-id",
     /* What /sys/class/dmi/id is a link to. */
     .product_uuid_file = "/sys/devices/virtual/dmi/id/product_uuid",

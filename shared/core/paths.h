@@ -23,6 +23,7 @@ struct da_paths {
 	const char *keys_dir;     /* the host's secret and key, 0700 */
 	const char *tokens_dir;   /* sessions with their sealed tokens, 0700 */
 	const char *sessions_dir; /* what is true of them this boot; tmpfs */
+	const char *marks_dir;    /* for people_dir, 0700, on tmpfs */
 	const char *machine_id_file;
 	const char *product_uuid_file;
 	const char *proc_dir;

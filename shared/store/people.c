@@ -12,6 +12,7 @@
 #include "store/person.h"
 #include "store/person_file.h"
 #include "store/record.h"
+#include "store/withdrawn.h"
 
 static enum da_err
 open_folder(const struct da_paths *paths, int *ret_dir, struct da_diag *diag)
@@ -152,8 +153,6 @@ da_people_note_check(const struct da_paths *paths, const char *name,
 	    strcmp(person.subject, subject) != 0) {
 		da_diag_set(diag, "another identity has this name by now");
 		err = DA_E_PIN;
-	} else if (verified_at_s == 0) {
-		person.withdrawn = true;
 	} else if (verified_at_s > person.verified_at_s) {
 		person.verified_at_s = verified_at_s;
 		person.withdrawn = false;
@@ -162,6 +161,31 @@ da_people_note_check(const struct da_paths *paths, const char *name,
 		err = da_person_file_write(&people, &person, diag);
 	da_person_done(&person);
 	return err;
+}
+
+enum da_err
+da_people_withdraw(const struct da_paths *paths, const char *name,
+    const char *issuer, const char *subject, struct da_diag *diag)
+{
+	char file[DA_PERSON_FILE_MAX];
+	struct da_person person;
+	bool other;
+	enum da_err err = da_person_load(paths, name, &person, diag);
+
+	if (err == DA_E_ABSENT)
+		return err;
+	/* Who cannot be read is marked all the same. */
+	other = err == DA_OK &&
+	    (strcmp(person.issuer, issuer) != 0 ||
+		strcmp(person.subject, subject) != 0);
+	if (err == DA_OK)
+		da_person_done(&person);
+	if (other) {
+		da_diag_set(diag, "another identity has this name by now");
+		return DA_E_PIN;
+	}
+	err = da_person_file_of(name, file);
+	return err == DA_OK ? da_withdrawn_set(paths, file, diag) : err;
 }
 
 /* Whether the new name may have the person; a lock on it comes along. */
@@ -229,7 +253,10 @@ da_people_drop(
 	}
 	if (err == DA_OK)
 		err = da_person_file_of(name, file);
-	return err == DA_OK ? remove_file(people, file, diag) : err;
+	if (err == DA_OK)
+		err = remove_file(people, file, diag);
+	return err == DA_OK ? da_withdrawn_clear(people->paths, file, diag)
+			    : err;
 }
 
 /* --- all of them --- */
@@ -298,6 +325,7 @@ read_person(const struct da_paths *paths, const char *file,
 		    diag, "%s/%s: of another name", paths->people_dir, file);
 		err = DA_E_SYNTAX;
 	}
+	ret->withdrawn = da_withdrawn_check(paths, file);
 	return err;
 }
 

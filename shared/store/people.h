@@ -36,12 +36,18 @@ void da_people_close(struct da_people *people);
 enum da_err da_people_put(const struct da_people *people,
     const struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
 
-/* Notes what the provider said since the sign-in of somebody who is pinned:
- * that he was welcome at "verified_at_s", or 0: his sign-in counts no more, he
- * has to sign in again. Takes the lock by itself. DA_E_PIN: another identity
- * has the name by now; the errors of da_person_load(). */
+/* Notes that the provider had somebody who is pinned for welcome since his
+ * sign-in. Takes the lock by itself. DA_E_PIN: another identity has the name by
+ * now; the errors of da_person_load(). */
 enum da_err da_people_note_check(const struct da_paths *paths, const char *name,
     const char *issuer, const char *subject, int64_t verified_at_s,
+    struct da_diag *diag) DA_MUST_CHECK;
+
+/* Notes that the sign-in of somebody who is pinned counts no more: he has to
+ * sign in again. Needs no lock, and no room on the disk. DA_E_ABSENT: no such
+ * person; DA_E_PIN; DA_E_NOMEM; the errors of da_withdrawn_set(). */
+enum da_err da_people_withdraw(const struct da_paths *paths, const char *name,
+    const char *issuer, const char *subject,
     struct da_diag *diag) DA_MUST_CHECK;
 
 /* Moves the person, pin and lock included, to another name; the old one stays

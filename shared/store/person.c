@@ -11,6 +11,7 @@
 #include "store/people.h"
 #include "store/person_file.h"
 #include "store/record.h"
+#include "store/withdrawn.h"
 
 void
 da_person_init(struct da_person *person)
@@ -64,7 +65,7 @@ parse_list(const struct da_buf *record, const char *key, struct da_buf *ret)
 enum da_err
 da_person_parse(const struct da_buf *record, struct da_person *ret)
 {
-	int64_t uid, locked, state, withdrawn = 0;
+	int64_t uid, locked, state;
 	enum da_err err =
 	    da_record_get(record, "name", 0, ret->name, sizeof(ret->name));
 
@@ -87,11 +88,6 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 		err = da_record_get_int(record, "uid", 0, UINT32_MAX, &uid);
 	if (err == DA_OK)
 		err = da_record_get_int(record, "locked", 0, 1, &locked);
-	if (err == DA_OK) {
-		err = da_record_get_int(record, "withdrawn", 0, 1, &withdrawn);
-		if (err == DA_E_ABSENT)
-			err = DA_OK;
-	}
 	if (err == DA_OK)
 		err = da_record_get_int(
 		    record, "verified_at", 0, INT64_MAX, &ret->verified_at_s);
@@ -117,7 +113,6 @@ da_person_parse(const struct da_buf *record, struct da_person *ret)
 	if (err == DA_OK) {
 		ret->uid = (uint32_t)uid;
 		ret->locked = locked != 0;
-		ret->withdrawn = withdrawn != 0;
 		ret->state = (enum da_person_state)state;
 	}
 	return err == DA_E_ABSENT ? DA_E_SYNTAX : err;
@@ -147,6 +142,8 @@ da_person_load(const struct da_paths *paths, const char *name,
 		    name);
 	if (err != DA_OK)
 		da_person_done(ret);
+	else
+		ret->withdrawn = da_withdrawn_check(paths, file);
 	return err;
 }
 
@@ -236,8 +233,6 @@ da_person_format(const struct da_person *person, struct da_buf *ret)
 		err = da_record_put_int(ret, "uid", person->uid);
 	if (err == DA_OK)
 		err = da_record_put_int(ret, "locked", person->locked);
-	if (err == DA_OK && person->withdrawn)
-		err = da_record_put_int(ret, "withdrawn", 1);
 	if (err == DA_OK)
 		err = da_record_put_int(
 		    ret, "verified_at", person->verified_at_s);

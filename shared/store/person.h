@@ -42,7 +42,7 @@ struct da_person {
 	enum da_person_state state;
 	int64_t state_since_s; /* of all but ACTIVE; 0: not known */
 	bool locked;
-	bool withdrawn; /* by the provider: to sign in again (on_revoked) */
+	bool withdrawn; /* by the provider: to sign in again; withdrawn.h */
 	/* What an administrator chose for the account; "" = whatever the
 	 * configuration says. */
 	char home[DA_PERSON_PATH_MAX + 1];
@@ -84,7 +84,8 @@ enum da_err da_person_name_of(const struct da_paths *paths, const char *issuer,
 enum da_err da_person_save(const struct da_paths *paths,
     struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
 
-/* The fields of a person as lines of a record, for grants. The parser takes
+/* The fields of a person as lines of a record, for grants: all but "withdrawn",
+ * which a sign-in ends. The parser takes
  * what the formatter wrote: DA_E_SYNTAX for anything less. "ret" is an
  * initialised person. */
 enum da_err da_person_format(

@@ -7,6 +7,7 @@
 #include "core/paths.h"
 #include "store/people.h"
 #include "store/person.h"
+#include "store/withdrawn.h"
 
 enum da_err
 da_person_file_of(const char *name, char ret[static DA_PERSON_FILE_MAX])
@@ -95,7 +96,13 @@ da_person_file_write(const struct da_people *people,
 		err = da_record_put(&record, DA_PERSON_KEY, "1");
 	if (err == DA_OK)
 		err = da_person_format(person, &record);
-	return err == DA_OK ? da_file_replace(people->dir, file, 0600,
-				  record.bytes, record.len, diag)
-			    : err;
+	/* The mark is there whenever a record needs it. */
+	if (err == DA_OK && person->withdrawn)
+		err = da_withdrawn_set(people->paths, file, diag);
+	if (err == DA_OK)
+		err = da_file_replace(
+		    people->dir, file, 0600, record.bytes, record.len, diag);
+	return err == DA_OK && !person->withdrawn
+	    ? da_withdrawn_clear(people->paths, file, diag)
+	    : err;
 }

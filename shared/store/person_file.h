@@ -1,8 +1,9 @@
 /*
  * The files in people_dir, named after digests only:
  *   <digest of name>.person              the record
+ *   <digest of name>.person.withdrawn    the mark of store/withdrawn.h
  *   <digest of issuer, subject>.subject  the name that the identity has here
- * The second is written first: left alone by a crash it points to a person
+ * The last is written first: left alone by a crash it points to a person
  * that does not exist and is then free again for the same name only.
  *
  * Internal to store/.
@@ -36,7 +37,7 @@ enum da_err da_person_file_of_pin(const char *issuer, const char *subject,
 enum da_err da_person_file_read(const struct da_paths *paths, const char *file,
     const char *key, struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
 
-/* Writes both files of a person; decides nothing. File errors. */
+/* Writes the files of a person; decides nothing. File errors. */
 enum da_err da_person_file_write(const struct da_people *people,
     const struct da_person *person, struct da_diag *diag) DA_MUST_CHECK;
 

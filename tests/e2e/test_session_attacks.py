@@ -5,6 +5,7 @@ Real sshd, sudo and su; each test is one attack or accident.
 """
 
 import re
+import subprocess
 import time
 
 import pexpect
@@ -14,6 +15,7 @@ from host import SESSION_LINES, Host, wait_until
 
 BROKER = "/usr/libexec/devauth/devauth-broker"
 TOKENS = "/var/lib/devauth/tokens"
+PEOPLE = "/var/lib/devauth/people"
 READY = "ready> "
 CTRL_C = "\x03"
 SECOND_FACTOR = "urn:example:acr:second-factor"
@@ -263,6 +265,59 @@ def test_full_disk_keeps_nobody_in(host, idp, policy, shell, small_disk):
     alice.start("sudo id -un")
     alice.child.expect(pexpect.EOF)
     assert "root" not in alice.child.before.split()
+
+
+@pytest.fixture
+def spoiled(host):
+    """Nothing can be written about people any more, until it is mended."""
+
+    def spoil(how):
+        host.run("sh", "-ec", f"cp -a {PEOPLE} /run/people; mount -t tmpfs -o "
+                 f"size=64k,mode=0700 none {PEOPLE}; cp -a /run/people/. "
+                 f"{PEOPLE}", check=True)
+        if how == "full":
+            host.run("sh", "-c", f"cat /dev/zero >{PEOPLE}/fill")
+        else:
+            host.run("mount", "-o", "remount,ro", PEOPLE, check=True)
+
+    def mend():
+        host.run("sh", "-ec", f"mount -o remount,rw {PEOPLE}; "
+                 f"rm -f {PEOPLE}/fill", check=True)
+
+    return spoil, mend
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_spoiled_disk_withdraws_all_the_same(host, idp, policy, shell, key,
+                                             spoiled, how):
+    """on_revoked = lock: nobody's key counts until the next sign-in, also where
+    that could not be written down, and after a boot."""
+
+    def by_key():
+        return subprocess.run(
+            host.ssh_command("alice", "id", options=(
+                *options, "-o", "BatchMode=yes")), timeout=60, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    spoil, mend = spoiled
+    policy("provider", profile={"on_revoked": "lock"})
+    alice, options = shell(), key("alice")
+    assert by_key().returncode == 0
+    spoil(how)
+    idp.control.disable("alice")
+    assert alice.sudo() == "refused"
+    assert "does not renew your sign-in any more" in by_key().stderr
+    if how == "read-only":
+        mend()
+        host.run(BROKER, "sweep", check=True)
+    host.run("find", "/run/devauth/withdrawn", "-type", "f", "-delete",
+             check=True)  # the boot is over
+    done = by_key()
+    assert done.returncode != 0 and "uid=" not in done.stdout
+    mend()
+    idp.control.enable("alice")
+    shell()
+    assert "uid=" in by_key().stdout
 
 
 # Who is in the session

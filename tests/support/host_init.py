@@ -103,6 +103,7 @@ def build(stage, work, name):
     for folder, mode in (("/run/sshd", 0o755), ("/run/devauth", 0o755),
                          ("/run/devauth/grants", 0o700),
                          ("/run/devauth/sessions", 0o700),
+                         ("/run/devauth/withdrawn", 0o700),
                          ("/var/lib/devauth", 0o755),
                          ("/var/lib/devauth/people", 0o700),
                          ("/var/lib/devauth/keys", 0o700),

@@ -42,6 +42,7 @@ test_folder_init_in(struct test_folder *folder, const char *parent)
 	    .keys_dir = path(folder, 8, "state/keys"),
 	    .tokens_dir = path(folder, 9, "state/tokens"),
 	    .sessions_dir = path(folder, 10, "run/sessions"),
+	    .marks_dir = path(folder, 14, "run/withdrawn"),
 	    .machine_id_file = path(folder, 11, "machine-id"),
 	    .product_uuid_file = path(folder, 12, "product_uuid"),
 	    .proc_dir = path(folder, 13, "proc"),

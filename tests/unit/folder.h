@@ -8,7 +8,7 @@
 
 struct test_folder {
 	char root[64];
-	char texts[14][128];
+	char texts[15][128];
 	struct da_paths paths;
 };
 

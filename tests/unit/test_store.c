@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "fault.h"
 #include "folder.h"
 #include "store/cache.h"
 #include "store/grant.h"
 #include "store/people.h"
 #include "store/person.h"
 #include "store/record.h"
+#include "store/withdrawn.h"
 
 static struct test_folder folder;
 static struct da_diag diag;
@@ -642,6 +644,98 @@ test_people_sweep(void **state)
 	assert_string_equal(name_of("1"), "alice");
 }
 
+#define ISSUER "https://login.example.com"
+
+static bool
+is_withdrawn(const char *name)
+{
+	struct da_person person = load(name);
+	bool withdrawn = person.withdrawn;
+
+	da_person_done(&person);
+	return withdrawn;
+}
+
+static enum da_err
+withdraw(const char *name, const char *subject)
+{
+	return da_people_withdraw(&folder.paths, name, ISSUER, subject, &diag);
+}
+
+/* The mark stays with the person, until a sign-in or the provider's word. */
+static void
+test_people_withdraw(void **state)
+{
+	struct da_person person;
+
+	(void)state;
+	assert_int_equal(withdraw("alice", "1"), DA_E_ABSENT);
+	assert_int_equal(save("alice", "1"), DA_OK);
+	assert_int_equal(withdraw("alice", "2"), DA_E_PIN);
+	assert_false(is_withdrawn("alice"));
+	assert_int_equal(withdraw("alice", "1"), DA_OK);
+	assert_int_equal(withdraw("alice", "1"), DA_OK);
+	assert_true(is_withdrawn("alice"));
+	person = load("alice");
+	person.locked = true;
+	assert_int_equal(put(&person), DA_OK);
+	person.locked = false;
+	assert_int_equal(put(&person), DA_OK);
+	assert_int_equal(rename_person("alice", "alicia"), DA_OK);
+	assert_true(is_withdrawn("alicia"));
+	assert_false(is_withdrawn("alice"));
+	/* An older word does not count. */
+	assert_int_equal(da_people_note_check(&folder.paths, "alicia", ISSUER,
+			     "1", person.verified_at_s, &diag),
+	    DA_OK);
+	assert_true(is_withdrawn("alicia"));
+	assert_int_equal(da_people_note_check(&folder.paths, "alicia", ISSUER,
+			     "1", person.verified_at_s + 1, &diag),
+	    DA_OK);
+	assert_false(is_withdrawn("alicia"));
+	assert_int_equal(withdraw("alicia", "1"), DA_OK);
+	assert_int_equal(save("alicia", "1"), DA_OK);
+	assert_false(is_withdrawn("alicia"));
+	assert_int_equal(withdraw("alicia", "1"), DA_OK);
+	assert_int_equal(drop("alicia"), DA_OK);
+	assert_int_equal(save("alicia", "1"), DA_OK);
+	assert_false(is_withdrawn("alicia"));
+	da_person_done(&person);
+}
+
+static int
+withdraw_child(void *argument)
+{
+	(void)argument;
+	return withdraw("alice", "1") == DA_OK ? 0 : 1;
+}
+
+/* F9: one place or the other takes the mark; the sweep brings it to the disk.
+ */
+static void
+test_withdrawn_on_a_failing_disk(void **state)
+{
+	struct test_fault fault = {.verdict = EIO};
+
+	(void)state;
+	assert_int_equal(save("alice", "1"), DA_OK);
+	do {
+		int status = test_fault_run(
+		    &fault, test_fault_change, withdraw_child, NULL);
+
+		assert_int_equal(status, 0);
+		assert_true(is_withdrawn("alice"));
+		assert_int_equal(
+		    da_withdrawn_settle(&folder.paths, &diag), DA_OK);
+		assert_true(
+		    rmdir(folder.paths.marks_dir) == 0 || errno == ENOENT);
+		assert_true(is_withdrawn("alice"));
+		assert_int_equal(save("alice", "1"), DA_OK);
+		assert_false(is_withdrawn("alice"));
+	} while (test_fault_next(&fault));
+	assert_true(fault.at > 4);
+}
+
 static void
 test_grant(void **state)
 {
@@ -807,6 +901,8 @@ main(void)
 	    TEST(test_people_drop),
 	    TEST(test_people_each),
 	    TEST(test_people_sweep),
+	    TEST(test_people_withdraw),
+	    TEST(test_withdrawn_on_a_failing_disk),
 	    TEST(test_grant),
 	    TEST(test_cache),
 	    TEST(test_cache_cut_short),

@@ -86,6 +86,7 @@ da_revocation_leave(const struct da_paths *paths,
 	/* On the way there it must be nobody's: our audit session is that of
 	 * who called sudo, whose own it would seem to be. */
 	session->anchor.audit = DA_AUDIT_NONE;
+	session->grant[0] = '\0';
 	if (err == DA_OK)
 		err = da_session_create(paths, keys, session, diag);
 	if (err == DA_OK) {
@@ -147,6 +148,27 @@ struct expiry {
 	const struct da_host_keys *keys;
 };
 
+/* Whoever was to consume the grant was killed with the session made: it has
+ * the same tokens, which are about to be no good, and sudo would take that for
+ * the provider's word about the person. Nobody was told of it so far. */
+static enum da_err
+end_unfinished(const struct da_paths *paths, const char *grant)
+{
+	DA_CLEANUP(da_session_list_freep) struct da_session_list *list = NULL;
+	struct da_session_entry entry;
+	struct da_diag diag = {0};
+	enum da_err err = da_session_list_open(paths, false, &list, &diag);
+
+	while (err == DA_OK && da_session_list_next(list, &entry, &diag)) {
+		if (entry.damaged || strcmp(entry.session.grant, grant) != 0)
+			continue;
+		err = da_session_end(paths, entry.session.id, &diag);
+		if (err != DA_E_ABSENT)
+			da_audit_session("end", err, &entry.session, &diag);
+	}
+	return err == DA_E_ABSENT ? DA_OK : err;
+}
+
 static enum da_err
 take_expired(void *context, struct da_grant *grant)
 {
@@ -156,8 +178,10 @@ take_expired(void *context, struct da_grant *grant)
 	enum da_err err;
 
 	da_grant_take_session(grant, &session);
-	err = da_revocation_leave(
-	    expiry->paths, expiry->keys, &session, id, NULL);
+	err = end_unfinished(expiry->paths, session.grant);
+	if (err == DA_OK)
+		err = da_revocation_leave(
+		    expiry->paths, expiry->keys, &session, id, NULL);
 	da_session_done(&session);
 	return err;
 }

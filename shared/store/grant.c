@@ -218,8 +218,9 @@ parse_grant(
 
 /* "file" is a record, or a sealed file with one in front. */
 static enum da_err
-parse_file(const struct da_host_keys *keys, const struct da_buf *file,
-    struct da_grant *ret, int64_t *ret_age_ms, struct da_diag *diag)
+parse_file(const struct da_host_keys *keys, const char *id,
+    const struct da_buf *file, struct da_grant *ret, int64_t *ret_age_ms,
+    struct da_diag *diag)
 {
 	DA_CLEANUP(da_buf_done) struct da_buf record;
 	DA_CLEANUP(da_buf_done) struct da_buf body;
@@ -235,6 +236,8 @@ parse_file(const struct da_host_keys *keys, const struct da_buf *file,
 		    keys, PURPOSE, file, keys->machine.boot_id, &body, diag);
 	if (err == DA_OK && body.len > 0)
 		err = da_session_parse_tokens(&body, &ret->session);
+	if (err == DA_OK)
+		memcpy(ret->session.grant, id, sizeof(ret->session.grant));
 	return err;
 }
 
@@ -279,7 +282,7 @@ da_grant_load(const struct da_paths *paths, const struct da_host_keys *keys,
 	if (err == DA_E_ABSENT)
 		err = DA_E_GRANT;
 	if (err == DA_OK)
-		err = parse_file(keys, &file, ret, &age_ms, diag);
+		err = parse_file(keys, id, &file, ret, &age_ms, diag);
 	if (err == DA_OK &&
 	    (age_ms < 0 || age_ms > DA_GRANT_LIFE_S * 1000 ||
 		strcmp(ret->account, account) != 0 ||
@@ -342,7 +345,7 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 	da_grant_init(&grant);
 	err = read_file(paths, dir, id, &file, diag);
 	if (err == DA_OK)
-		err = parse_file(NULL, &file, &grant, &age_ms, diag);
+		err = parse_file(NULL, id, &file, &grant, &age_ms, diag);
 	if (err == DA_OK && age_ms >= 0 && age_ms <= DA_GRANT_LIFE_S * 1000) {
 		da_grant_done(&grant);
 		return DA_OK;
@@ -350,7 +353,7 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 	if (err == DA_OK) {
 		da_grant_done(&grant);
 		da_grant_init(&grant);
-		err = parse_file(keys, &file, &grant, &age_ms, diag);
+		err = parse_file(keys, id, &file, &grant, &age_ms, diag);
 	}
 	if (err != DA_OK)
 		err = err == DA_E_NOMEM ||

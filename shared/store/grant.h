@@ -50,8 +50,8 @@ da_grant_load(const struct da_paths *paths, const struct da_host_keys *keys,
     const char *id, const char *account, const char *service,
     struct da_grant *ret, struct da_diag *diag) DA_MUST_CHECK;
 
-/* The session that the grant leads to: all but what it hangs on, from where and
- * which terminal. The tokens move. */
+/* The session that the grant leads to, its id included: all but what it hangs
+ * on, from where and which terminal. The tokens move. */
 void da_grant_take_session(struct da_grant *grant, struct da_session *ret);
 
 /* Removes it; a grant is good once. DA_E_GRANT when it was gone already. */

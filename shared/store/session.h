@@ -68,6 +68,7 @@ struct da_session {
 	char service[DA_SERVICE_MAX + 1];
 	char source[DA_HOST_MAX + 1];
 	char tty[DA_TTY_MAX + 1];
+	char grant[DA_GRANT_MAX + 1]; /* that it came by; "" = none */
 
 	/* What the provider has said, the last time. */
 	char acr[DA_CLAIM_MAX + 1];

@@ -33,6 +33,7 @@ static const struct text_field {
     TEXT(service),
     TEXT(source),
     TEXT(tty),
+    TEXT(grant),
     TEXT(acr),
     TEXT(amr),
 #undef TEXT

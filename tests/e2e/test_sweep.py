@@ -27,6 +27,12 @@ def kill_owner(host, session):
                .returncode, what="the owner is gone")
 
 
+def keep_start_time(host, pid):
+    """A sweep of later does not see that process begin later."""
+    host.run("sh", "-ec", "cat /proc/$1/stat >/run/stat; "
+             "mount --bind /run/stat /proc/$1/stat", "sh", pid, check=True)
+
+
 def refreshes(idp):
     return [one["form"].get("grant_type")
             for one in idp.control.requests("token")].count("refresh_token")
@@ -343,6 +349,29 @@ def test_killed_while_a_grant_expires(host, idp, shell, console):
 
     ambushes(host, bring_about, lambda: (
         accounted_for(host, idp), nothing_left(host)))
+
+
+def test_killed_between_session_and_grant(host, idp, shell):
+    """A session whose grant is still there ends with that, while its login goes
+    on: the tokens are the same, and with those revoked the next sudo would
+    be refused as if the provider had refused the person."""
+    lay_ambush(host)
+    plan(host, "-", "-", "unlinkat:1")
+    client = shell()
+    end_quietly(host)
+    assert was_killed(host)
+    session = one_session(host)
+    assert files(host, GRANTS) == [session["grant"]]
+    keep_start_time(host, session["owner_pid"])
+    plan(host)
+    sweep(host, 130)
+    end_quietly(host)
+    assert files(host, TOKENS) + files(host, GRANTS) + ended(host) == []
+    assert revoked(idp) == BOTH * 2 and idp.control.live() == []
+    assert results(host, "end") == [DONE]
+    log_out(client)
+    end_quietly(host)
+    nothing_left(host)
 
 
 @pytest.mark.parametrize("phase", ["open", "close"])

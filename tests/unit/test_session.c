@@ -98,6 +98,7 @@ fill(struct da_session *session, uint32_t uid)
 	    .service = "sshd",
 	    .source = "203.0.113.7",
 	    .tty = "ssh",
+	    .grant = "00112233445566778899aabbccddeeff",
 	    .acr = "phr",
 	    .amr = "pwd hwk",
 	    .auth_time_s = 1700000001,
@@ -716,10 +717,11 @@ test_every_field_counts(void **state)
 {
 	static const char *const fields[] = {"devauth-session", "id", "host",
 	    "machine_id", "boot_id", "account", "person", "who", "profile",
-	    "issuer", "subject", "service", "source", "tty", "acr", "amr",
-	    "audit", "owner_pid", "owner_start", "uid", "has_refresh", "serial",
-	    "created_at_s", "auth_time_s", "verified_at_s", "verified_mono_ms",
-	    "access_expires_at_s", "signed_in_mono_ms", "key", "salt", "nonce"};
+	    "issuer", "subject", "service", "source", "tty", "grant", "acr",
+	    "amr", "audit", "owner_pid", "owner_start", "uid", "has_refresh",
+	    "serial", "created_at_s", "auth_time_s", "verified_at_s",
+	    "verified_mono_ms", "access_expires_at_s", "signed_in_mono_ms",
+	    "key", "salt", "nonce"};
 	const char *id = make(UID);
 	DA_CLEANUP(da_buf_done) struct da_buf file;
 	const char *end;
@@ -752,7 +754,8 @@ test_every_field_counts(void **state)
 		/* Not one of the checks in front, but the seal itself. */
 		(void)snprintf(key, sizeof(key), " %s ", fields[i]);
 		if (strstr(" host account person who profile issuer subject "
-			   "service source tty acr amr owner_pid owner_start "
+			   "service source tty grant acr amr owner_pid "
+			   "owner_start "
 			   "created_at_s verified_at_s key salt nonce ",
 			key) != NULL)
 			assert_int_equal(err, DA_E_SEAL);

@@ -146,7 +146,10 @@ da_task_leave_tokens(
     struct da_errand *task, const struct da_token_answer *tokens)
 {
 	/* Of another type the broker would not know what they are. */
-	if (tokens->type == DA_TOKEN_BEARER && tokens->access_token.len > 0)
+	const uint32_t known =
+	    DA_TOKEN_BEARER | (task->requester.proofs ? DA_TOKEN_DPOP : 0u);
+
+	if ((tokens->type & known) != 0 && tokens->access_token.len > 0)
 		DA_IGNORE(
 		    send_tokens(task, tokens)); /* FAILED will fail, too */
 }

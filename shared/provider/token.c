@@ -203,6 +203,14 @@ take_tokens(const struct da_json *json, uint32_t types, bool need_id_token,
 				     : "no usable ID token");
 }
 
+/* What came with an error is refused, and may be good at the provider all the
+ * same: it has to be revoked. No type is right here. */
+static void
+leave_tokens(const struct da_json *json, struct da_token_answer *ret)
+{
+	DA_IGNORE(take_tokens(json, 0, false, ret, NULL));
+}
+
 static struct da_device_event
 judge(long status, int64_t retry_after_s, const struct da_buf *body,
     uint32_t types, struct da_token_answer *ret, struct da_diag *reason)
@@ -219,6 +227,8 @@ judge(long status, int64_t retry_after_s, const struct da_buf *body,
 		return judge_status(status, retry_after_s, reason);
 	}
 	err = da_answer_error(json, &error, reason);
+	if (err != DA_E_ABSENT)
+		leave_tokens(json, ret);
 	if (err == DA_OK)
 		return judge_error(json, error, status, retry_after_s, reason);
 	if (err != DA_E_ABSENT)
@@ -253,6 +263,8 @@ judge_refresh(long status, const struct da_buf *body, uint32_t types,
 	if (err != DA_OK)
 		return status_err != DA_OK ? status_err : err;
 	err = da_answer_error(json, &error, reason);
+	if (err != DA_E_ABSENT)
+		leave_tokens(json, ret);
 	if (err == DA_OK && has_token(json)) {
 		da_diag_set(reason, "an error and a token in one answer");
 		return DA_E_PROTOCOL;

@@ -336,6 +336,21 @@ def test_refused_after_approval(host, idp, login, why):
     assert host.listing("/var/lib/devauth/people") == []
 
 
+@pytest.mark.parametrize("binding", ["sealed", "require-dpop"])
+def test_error_and_tokens(host, idp, login, binding):
+    """D7: tokens beside an error count for nothing, and go back as well."""
+    host.configure(idp, scope=OFFLINE, binding=binding)
+    client = login("alice").expect_code()
+    idp.control.quirks(token_error_and_token=True)
+    idp.control.approve("alice", client.code)
+    client.press_enter()
+    client.rest()
+    assert client.status == 255
+    everything_revoked(host, idp)
+    assert revoked(idp) == BOTH
+    assert results(host, "revoke") == [DONE]
+
+
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
 def test_client_gone_after_approval(host, idp, login, how):
     """D6: the tokens are there, the person is not."""

@@ -494,11 +494,12 @@ def test_polling(pool):
                                (None, "token"), (7, "token"),
                                ("Bearer ", "token"))]
     rows += [
+        # What is good there, for the broker to revoke.
         Row("error and token", {"token_error_and_token": True}, "protocol",
-            counts={"token": 1}),
+            counts={"token": 1}, handed=True),
         Row("pending and token", {
             "token_error_and_token": "authorization_pending"}, "protocol",
-            counts={"token": 1}),
+            counts={"token": 1}, handed=True),
         Row("slow_down once", {"slow_down": 1}, counts={"token": 2}),
         Row("slow_down for ever", {"slow_down": True}, "deadline",
             orders={"deadline_ms": 9000}, counts={"token": 2}),
@@ -737,7 +738,7 @@ def test_refresh(pool):
         Later("redirect", {"redirect": "token"}, "protocol", counts=one,
               handed=False),
         Later("error and token", good("token", error="invalid_grant"),
-              "protocol", handed=False),
+              "protocol", handed=True),
         Later("no access token", good("token", access_token=None), "protocol",
               handed=False),
         Later("nothing", good("token", access_token=None, id_token=None,
@@ -986,6 +987,8 @@ def test_bound_logins(pool):
         *(Row(f"token_type {kind!r}", {"token_type": kind}, "token",
               orders=REQUIRE, handed=kind == "Bearer")
           for kind in ("Bearer", "DPoP ", "DPoPx", "mac", None, 7)),
+        Row("error and token", {"token_error_and_token": True}, "protocol",
+            orders=REQUIRE, **left),
         Row("bound to another key", good(
             "token", access_token=jwt_bound_to("x" * 43)), "token",
             orders=REQUIRE, **left),

@@ -195,9 +195,8 @@ da_revocation_expire_grants(const struct da_paths *paths,
 	return da_grants_expire(paths, keys, take_expired, &expiry, diag);
 }
 
-/* Whoever leaves a grant looks after those that others have left. */
 static void
-revoke_due(struct da_transaction *transaction)
+revoke_due(struct da_transaction *transaction, bool grants)
 {
 	struct da_host_keys keys = {.count = 0};
 	struct da_diag diag = {0};
@@ -209,7 +208,7 @@ revoke_due(struct da_transaction *transaction)
 	DA_IGNORE(da_host_keys_load(transaction->paths, &keys, &diag));
 	if (transaction->leftover.access_token.len > 0)
 		revoke_leftover(transaction, &keys);
-	if (keys.count > 0 && transaction->result.grant[0] != '\0')
+	if (keys.count > 0 && grants)
 		DA_IGNORE(da_revocation_expire_grants(
 		    transaction->paths, &keys, &diag));
 	if (keys.count > 0 && transaction->ended[0] != '\0')
@@ -222,10 +221,13 @@ revoke_due(struct da_transaction *transaction)
 void
 da_revocation_finish(struct da_transaction *transaction)
 {
-	if (transaction->ended[0] != '\0' ||
-	    transaction->leftover.access_token.len > 0 ||
-	    transaction->result.grant[0] != '\0')
-		revoke_due(transaction);
+	/* Whoever leaves a grant looks after those that others have left. */
+	const bool grants = transaction->result.grant[0] != '\0' &&
+	    da_grants_have_expired(transaction->paths);
+
+	if (grants || transaction->ended[0] != '\0' ||
+	    transaction->leftover.access_token.len > 0)
+		revoke_due(transaction, grants);
 	if (transaction->doomed.id[0] != '\0')
 		da_revocation_terminate(
 		    transaction->paths, &transaction->doomed);

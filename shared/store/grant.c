@@ -331,7 +331,25 @@ da_grant_consume(
 	return DA_OK;
 }
 
-/* Whatever is damaged, or of an older release, goes by the file's own age. */
+/* Whatever is damaged, or of an older release, goes by the file's own age.
+ * "file" is what was read. */
+static bool
+has_expired(
+    const struct da_paths *paths, int dir, const char *id, struct da_buf *file)
+{
+	struct da_grant grant;
+	int64_t age_ms = 0;
+	enum da_err err = read_file(paths, dir, id, file, NULL);
+
+	da_grant_init(&grant);
+	if (err == DA_OK)
+		err = parse_file(NULL, id, file, &grant, &age_ms, NULL);
+	da_grant_done(&grant);
+	if (err == DA_OK)
+		return age_ms < 0 || age_ms > DA_GRANT_LIFE_S * 1000;
+	return err != DA_E_NOMEM && da_file_is_older(dir, id, DA_GRANT_LIFE_S);
+}
+
 static enum da_err
 expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
     const char *id, da_grant_taker *take, void *context, struct da_diag *diag)
@@ -342,19 +360,10 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 	enum da_err err;
 
 	da_buf_init(&file, FILE_MAX);
-	da_grant_init(&grant);
-	err = read_file(paths, dir, id, &file, diag);
-	if (err == DA_OK)
-		err = parse_file(NULL, id, &file, &grant, &age_ms, diag);
-	if (err == DA_OK && age_ms >= 0 && age_ms <= DA_GRANT_LIFE_S * 1000) {
-		da_grant_done(&grant);
+	if (!has_expired(paths, dir, id, &file))
 		return DA_OK;
-	}
-	if (err == DA_OK) {
-		da_grant_done(&grant);
-		da_grant_init(&grant);
-		err = parse_file(keys, id, &file, &grant, &age_ms, diag);
-	}
+	da_grant_init(&grant);
+	err = parse_file(keys, id, &file, &grant, &age_ms, diag);
 	if (err != DA_OK)
 		err = err == DA_E_NOMEM ||
 			!da_file_is_older(dir, id, DA_GRANT_LIFE_S)
@@ -375,23 +384,51 @@ close_list(DIR **list)
 		(void)closedir(*list);
 }
 
+static enum da_err
+open_list(const struct da_paths *paths, DIR **ret, struct da_diag *diag)
+{
+	int dir = -1;
+	enum da_err err = open_existing(paths, &dir, diag);
+
+	if (err == DA_OK && (*ret = fdopendir(dir)) == NULL) {
+		da_file_closep(&dir);
+		err = DA_E_SYS;
+	}
+	return err;
+}
+
+bool
+da_grants_have_expired(const struct da_paths *paths)
+{
+	DA_CLEANUP(close_list) DIR *list = NULL;
+	struct dirent *entry;
+	bool found = false;
+
+	if (open_list(paths, &list, NULL) != DA_OK)
+		return false;
+	while (!found && (entry = readdir(list)) != NULL) {
+		DA_CLEANUP(da_buf_done) struct da_buf file;
+
+		da_buf_init(&file, FILE_MAX);
+		found = is_grant_id(entry->d_name) &&
+		    has_expired(paths, dirfd(list), entry->d_name, &file);
+	}
+	return found;
+}
+
 enum da_err
 da_grants_expire(const struct da_paths *paths, const struct da_host_keys *keys,
     da_grant_taker *take, void *context, struct da_diag *diag)
 {
 	DA_CLEANUP(close_list) DIR *list = NULL;
 	struct dirent *entry;
-	int dir = -1;
-	enum da_err err = open_existing(paths, &dir, diag);
+	enum da_err err = open_list(paths, &list, diag);
 
 	if (err != DA_OK)
 		return err == DA_E_ABSENT ? DA_OK : err;
-	list = fdopendir(dir);
-	if (list == NULL) {
-		da_file_closep(&dir);
-		return DA_E_SYS;
-	}
 	while (err == DA_OK && (entry = readdir(list)) != NULL) {
+		const int dir = dirfd(list);
+
 		if (is_grant_id(entry->d_name))
 			err = expire(paths, keys, dir, entry->d_name, take,
 			    context, diag);

@@ -58,6 +58,9 @@ void da_grant_take_session(struct da_grant *grant, struct da_session *ret);
 enum da_err da_grant_consume(const struct da_paths *paths, const char *id,
     struct da_diag *diag) DA_MUST_CHECK;
 
+/* Whether da_grants_expire() has something to do. */
+bool da_grants_have_expired(const struct da_paths *paths);
+
 /* Removes the grants that nobody consumed in time, as a login leaves them whose
  * later factor failed. "take" is called for each that has tokens, which it may
  * move out of the grant; the grant stays as long as that fails.

@@ -290,6 +290,16 @@ def ambushes(host, bring_about, check):
                                  f"{host.log()[-3000:]}") from error
 
 
+def test_login_opens_the_secret_once(host, shell):
+    """For its own grant; those of others have not expired."""
+    log_out(shell())
+    lay_ambush(host)
+    plan(host, "trace")
+    shell()
+    end_quietly(host)
+    assert host.read("/run/trace").count('"host.secret"') == 1
+
+
 def test_killed_while_it_ends_a_session(host, idp, shell):
     def bring_about(word):
         shell()

@@ -187,16 +187,27 @@ commit(struct da_transaction *transaction, struct da_grant *grant)
 	return err;
 }
 
+struct found {
+	struct da_account account;
+	char buffer[2048]; /* that it points into */
+};
+
+static enum da_err
+find_account(const struct da_transaction *transaction, struct found *ret)
+{
+	bool provisional; /* asked for nobody new */
+
+	return da_account_find(transaction->paths, transaction->request.user,
+	    false, ret->buffer, sizeof(ret->buffer), &ret->account,
+	    &provisional);
+}
+
 /* The account of somebody whom we have signed in before. */
 static enum da_err
 check_account(struct da_transaction *transaction)
 {
-	struct da_account account;
-	char buffer[2048];
-	bool provisional;
-	enum da_err err =
-	    da_account_find(transaction->paths, transaction->request.user,
-		false, buffer, sizeof(buffer), &account, &provisional);
+	struct found found;
+	enum da_err err = find_account(transaction, &found);
 
 	if (err == DA_E_ABSENT) {
 		da_diag_set(
@@ -204,9 +215,11 @@ check_account(struct da_transaction *transaction)
 		return DA_E_ACCT_DENIED;
 	}
 	if (err == DA_OK)
-		err = da_transaction_check_names(transaction, account.uid);
-	return err == DA_OK ? da_shell_check(account.shell, &transaction->diag)
-			    : err;
+		err =
+		    da_transaction_check_names(transaction, found.account.uid);
+	return err == DA_OK
+	    ? da_shell_check(found.account.shell, &transaction->diag)
+	    : err;
 }
 
 /* A key names no person: the account's own state, which PAM's other modules
@@ -214,16 +227,13 @@ check_account(struct da_transaction *transaction)
 static enum da_err
 check_local(struct da_transaction *transaction)
 {
-	struct da_account account;
-	char buffer[2048];
-	bool provisional;
-	enum da_err err =
-	    da_account_find(transaction->paths, transaction->request.user,
-		false, buffer, sizeof(buffer), &account, &provisional);
+	struct found found;
+	enum da_err err = find_account(transaction, &found);
 
 	transaction->user_is_known = true;
-	return err == DA_OK ? da_reauth_check_account(transaction, account.uid)
-			    : err;
+	return err == DA_OK
+	    ? da_reauth_check_account(transaction, found.account.uid)
+	    : err;
 }
 
 enum da_err

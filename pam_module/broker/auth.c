@@ -97,6 +97,23 @@ keep_account(struct auth *auth, const struct da_account *account)
 	return err;
 }
 
+/* Of whom there is a record; that the name has the right form is not enough. */
+static bool
+was_known(struct da_transaction *transaction)
+{
+	struct da_person person;
+
+	if (da_person_load(transaction->paths, transaction->request.user,
+		&person, NULL) != DA_OK)
+		return false;
+	da_diag_set(&transaction->diag, "%s",
+	    person.state == DA_PERSON_REMOVED       ? "removed"
+		: person.state == DA_PERSON_RENAMED ? "renamed"
+						    : "has no account here");
+	da_person_done(&person);
+	return true;
+}
+
 /* Why the name service answers for nobody of that name. A number that is taken
  * needs an administrator, who is told the name: whoever typed a password typed
  * one of a few numbers in 268 million. */
@@ -106,14 +123,13 @@ refuse_unknown(
 {
 	const char *name = transaction->request.user;
 
-	if (da_policy_could_succeed(policy, name) &&
-	    da_account_check_number(
-		transaction->paths, name, &transaction->diag) == DA_E_COLLISION)
-		transaction->user_is_known = true;
-	else
+	transaction->user_is_known = was_known(transaction) ||
+	    (da_policy_could_succeed(policy, name) &&
+		da_account_check_number(transaction->paths, name,
+		    &transaction->diag) == DA_E_COLLISION);
+	if (!transaction->user_is_known)
 		da_diag_set(&transaction->diag,
-		    "the name is unknown, removed or renamed, or may not "
-		    "log in");
+		    "the name is unknown, or may not log in");
 	return DA_E_UNKNOWN_USER;
 }
 

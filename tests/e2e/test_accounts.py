@@ -444,6 +444,13 @@ def test_add_says_what_it_did(host, accounts):
     accounts("add", "carol", "--gecos", "Carol C")
 
 
+def refused_by_name(host, user, detail):
+    """The log calls by name whoever is in the private records, nobody else."""
+    last = host.decisions()[-1]
+    assert (last["reason"], last["user"], last["detail"]) == (
+        "unknown-user", user, detail)
+
+
 # rename, relink
 
 def test_rename_keeps_uid_home_and_identity(host, idp, accounts, sign_in,
@@ -454,7 +461,7 @@ def test_rename_keeps_uid_home_and_identity(host, idp, accounts, sign_in,
     assert uid_of(host, "alicia") == uid
     assert with_key("alicia")
     login("alice").rest()
-    assert host.decisions()[-1]["reason"] in ("unknown-user", "account-locked")
+    refused_by_name(host, "alice", "renamed")
     idp.control.quirks(claims={"alice": {"preferred_username": "alicia"}})
     text, status = sign_in("alicia", by="alice", command="id -u; pwd; ls")
     assert status == 0
@@ -551,6 +558,11 @@ def test_remove_and_restore(host, idp, accounts, sign_in, login, with_key):
     assert not with_key("alice")
     client = login("alice")
     assert "not possible here" in client.rest()
+    refused_by_name(host, "alice", "removed")
+    host.configure(idp, allowed_users="alice", allowed_groups=None)
+    login("hunter2").rest()
+    refused_by_name(host, "(unknown)", "the name is unknown, or may not log in")
+    host.configure(idp)
     # Neither name nor uid nor identity is free.
     assert "removed" in accounts("add", "alice", status=1)
     assert "belongs to alice" in accounts("add", "dora", "--uid", str(uid),

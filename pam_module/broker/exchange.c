@@ -39,6 +39,21 @@ lend(const struct da_secret *token, struct da_buf *ret)
 			      : DA_OK;
 }
 
+/* Whoever ends us, be it Ctrl-C at a sweep by hand or the host going down,
+ * waits until what the provider has given is on the disk: it gives nothing
+ * twice. */
+static void
+hold_signals(sigset_t *ret_saved)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	sigset_t held;
+
+	(void)sigemptyset(&held);
+	for (size_t i = 0; i < DA_ARRAY_LEN(signals); i++)
+		(void)sigaddset(&held, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &held, ret_saved); /* cannot fail */
+}
+
 enum da_err
 da_exchange_take_tokens(struct da_session *session,
     const struct da_wire_tokens *tokens, const char *thumbprint)
@@ -49,6 +64,7 @@ da_exchange_take_tokens(struct da_session *session,
 	if ((!dpop && tokens->type != DA_TOKEN_BEARER) ||
 	    (dpop && thumbprint[0] == '\0'))
 		return DA_E_WORKER;
+	hold_signals(NULL);
 	da_secret_done(&session->access_token);
 	err = da_secret_set(&session->access_token, tokens->access_token.bytes,
 	    tokens->access_token.len);
@@ -178,21 +194,6 @@ hear_worker(struct da_exchange *exchange, const struct da_order *order,
 		if (err != DA_E_IGNORE)
 			return err;
 	}
-}
-
-/* Whoever ends us, be it Ctrl-C at a sweep by hand or the host going down,
- * waits until what the provider has given is on the disk: it gives nothing
- * twice. */
-static void
-hold_signals(sigset_t *ret_saved)
-{
-	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-	sigset_t held;
-
-	(void)sigemptyset(&held);
-	for (size_t i = 0; i < DA_ARRAY_LEN(signals); i++)
-		(void)sigaddset(&held, signals[i]);
-	(void)sigprocmask(SIG_BLOCK, &held, ret_saved); /* cannot fail */
 }
 
 /* Lends the session's tokens to the orders and has them carried out. */

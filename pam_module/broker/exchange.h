@@ -58,7 +58,8 @@ da_exchange_keep(struct da_exchange *exchange, bool for_sudo) DA_MUST_CHECK;
  * left to revoke. */
 enum da_err da_exchange_revoke(struct da_exchange *exchange) DA_MUST_CHECK;
 
-/* What a TOKENS message brought, as the session's. DA_E_NOMEM, DA_E_WORKER. */
+/* What a TOKENS message brought, as the session's. From then on no signal but
+ * KILL ends this process: it has to see to them. DA_E_NOMEM, DA_E_WORKER. */
 enum da_err da_exchange_take_tokens(struct da_session *session,
     const struct da_wire_tokens *tokens, const char *thumbprint) DA_MUST_CHECK;
 

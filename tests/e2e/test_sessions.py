@@ -365,6 +365,22 @@ def test_client_gone_after_approval(host, idp, login, how):
     everything_revoked(host, idp)
 
 
+def test_host_going_down_after_approval(host, idp, login):
+    """SIGTERM reaches the broker ahead of the end of its program: nobody else
+    knows the tokens."""
+    client = login("alice").expect_code()
+    idp.control.approve("alice", client.code)
+    idp.control.wait_until(lambda state: state["grants"], what="tokens")
+    wait_until(lambda: not host.processes("devauth-worker"),
+               what="the broker has them")
+    broker, = host.processes("devauth-broker")
+    host.run("kill", "-TERM", str(broker), check=True)
+    time.sleep(0.2)
+    client.child.kill(signal.SIGKILL)
+    everything_revoked(host, idp)
+    assert revoked(idp) == BOTH
+
+
 def test_profile_gone(host, idp, shell):
     """Nobody knows any more where to take the tokens: the file goes, and a line
     says so."""

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "broker/order.h"
+#include "broker/transaction.h"
 #include "broker/worker_client.h"
 #include "core/assurance.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "store/people.h"
 
 /* The broker hears the last word of a worker that was cut off. */
 #define MARGIN_MS 500
@@ -112,6 +114,23 @@ forget_tokens(struct da_exchange *exchange, bool are_new)
 		DA_IGNORE(da_session_end(exchange->paths, id, NULL));
 	/* What it came to stays the reason. */
 	*exchange->diag = why;
+}
+
+/* on_revoked, but for the end of the session's processes. Ahead of the tokens'
+ * end: should we be killed in between, the next one asks and hears it again. */
+static void
+withdraw(const struct da_exchange *exchange)
+{
+	const struct da_session *session = exchange->session;
+	struct da_diag diag = {0};
+	enum da_err err = DA_OK;
+
+	if (exchange->profile->on_revoked != DA_REVOKED_KEEP &&
+	    session->person[0] != '\0')
+		err = da_people_withdraw(exchange->paths, session->person,
+		    session->issuer, session->subject, &diag);
+	if (err != DA_OK)
+		da_audit_session("withdraw", err, session, &diag);
 }
 
 /* What a run of a worker brings. */
@@ -317,9 +336,12 @@ da_exchange_check(
 		    &outcome);
 		if (err == DA_OK)
 			err = check_answer(exchange, &outcome, bound);
-		/* The check that counted for sudo until now is overtaken. */
-		if (err == DA_E_REJECTED)
+		if (err == DA_E_REJECTED) {
+			withdraw(exchange);
+			/* The check that counted for sudo until now is
+			 * overtaken. */
 			session->verified_mono_ms = 0;
+		}
 		if (err == DA_E_REJECTED ||
 		    (err != DA_OK && outcome.has_tokens &&
 			err != DA_E_UNREACHABLE && err != DA_E_ENDED))

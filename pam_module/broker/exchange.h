@@ -41,7 +41,9 @@ enum da_err da_exchange_profile(const struct da_config *config,
  * the profile says.
  *   DA_OK             yes; it counts when da_exchange_keep() says so
  *   DA_E_REJECTED     no: the tokens are gone from the session, or it has
- *                     ended where that could not be written
+ *                     ended where that could not be written, and the person
+ *                     has to sign in again where on_revoked says so. The end
+ *                     of the session's processes is left to the caller
  *   DA_E_ABSENT       the session has no token to ask with (any more)
  *   DA_E_ENDED        the session ended meanwhile
  * and the errors of the worker: nobody knows. */

@@ -6,7 +6,6 @@
 
 #include "broker/exchange.h"
 #include "broker/order.h"
-#include "broker/revocation.h"
 #include "broker/transaction.h"
 #include "core/assurance.h"
 #include "core/clock.h"
@@ -307,8 +306,7 @@ ask_provider(struct da_transaction *transaction,
 		err = check_client(transaction);
 	}
 	if (err == DA_E_REJECTED &&
-	    da_revocation_withdraw(
-		transaction->paths, exchange.profile, session))
+	    exchange.profile->on_revoked == DA_REVOKED_TERMINATE)
 		transaction->doomed = *session; /* without tokens by now */
 	da_wire_done(DA_WIRE_IDENTITY, &identity);
 	return err == DA_E_ABSENT || err == DA_E_ENDED ? DA_E_IGNORE : err;

@@ -9,7 +9,6 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/grant.h"
-#include "store/people.h"
 #include "store/terminate.h"
 
 /* Errors after which another try would bring the same. */
@@ -96,22 +95,6 @@ da_revocation_leave(const struct da_paths *paths,
 	if (err == DA_OK)
 		da_session_done(session);
 	return err;
-}
-
-bool
-da_revocation_withdraw(const struct da_paths *paths,
-    const struct da_profile *profile, const struct da_session *session)
-{
-	struct da_diag diag = {0};
-	enum da_err err = DA_OK;
-
-	if (profile->on_revoked != DA_REVOKED_KEEP &&
-	    session->person[0] != '\0')
-		err = da_people_withdraw(paths, session->person,
-		    session->issuer, session->subject, &diag);
-	if (err != DA_OK)
-		da_audit_session("withdraw", err, session, &diag);
-	return profile->on_revoked == DA_REVOKED_TERMINATE;
 }
 
 void

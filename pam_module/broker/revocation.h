@@ -34,11 +34,6 @@ enum da_err da_revocation_leave(const struct da_paths *paths,
     const struct da_host_keys *keys, struct da_session *session,
     char ret_id[static DA_SESSION_MAX + 1], struct da_diag *diag) DA_MUST_CHECK;
 
-/* The provider has refused a session: carries out the profile's on_revoked, but
- * for the end of its processes; true when that has to follow. */
-bool da_revocation_withdraw(const struct da_paths *paths,
-    const struct da_profile *profile, const struct da_session *session);
-
 /* Ends the session and its processes. */
 void da_revocation_terminate(
     const struct da_paths *paths, const struct da_session *session);

@@ -92,8 +92,7 @@ renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
 	if (err == DA_E_UNREACHABLE)
 		*down_of(sweep, profile) = true;
 	if (err == DA_E_REJECTED)
-		terminate =
-		    da_revocation_withdraw(sweep->paths, profile, &session);
+		terminate = profile->on_revoked == DA_REVOKED_TERMINATE;
 	if (err != DA_E_ENDED)
 		da_audit_session("refresh", err, &session, &diag);
 	if (terminate)

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from host import wait_until
-from sessions import (BROKER, GRANTS, KEYS, OFFLINE, REVOKE, RUN, STANDINGS, TOKENS,
-                      end_quietly, ended, files, lines, one_session, results,
+from sessions import (BROKER, GRANTS, KEYS, OFFLINE, REVOKE, RUN, STANDINGS,
+                      STATE, TOKENS, end_quietly, ended, files, lines, one_session, results,
                       revoked, running, sweep)
 from test_sessions import (  # noqa: F401 (fixtures)
     BOTH, DONE, UNREACHABLE, console, everything_revoked, host, log_out,
@@ -337,6 +337,25 @@ def test_killed_while_it_renews(host, idp, shell):
         assert len(running(host)) == 1
 
     ambushes(host, bring_about, check)
+
+
+@pytest.mark.parametrize("rename", [1, 2])
+def test_killed_while_it_is_refused(host, idp, shell, rename):
+    """The refusal outlives it: the mark is there before the tokens go."""
+    host.configure(idp, scope=OFFLINE, on_revoked="lock")
+    expire_soon(idp)
+    shell()
+    lay_ambush(host)
+    idp.control.disable("alice")
+    wait_until_due(one_session(host))
+    plan(host, f"renameat:{rename}")
+    sweep(host, check=False)
+    end_quietly(host)
+    assert was_killed(host)
+    sweep(host)
+    assert [name for name in files(host, f"{STATE}/people")
+            if name.endswith(".withdrawn")]
+    assert one_session(host)["has_refresh"] == "0"
 
 
 def test_killed_while_a_grant_expires(host, idp, shell, console):

@@ -513,7 +513,7 @@ move_tokens(struct da_session *from, struct da_session *to)
 }
 
 /* Where a session phase follows, the grant takes the tokens along. A host whose
- * secret is not to be had keeps none: they are taken back. */
+ * secret is not to be had keeps none: they are revoked. */
 static enum da_err
 create_grant(struct auth *auth, struct da_grant *grant)
 {

@@ -403,7 +403,7 @@ da_reauth_renew(struct da_transaction *transaction,
 		if (swap)
 			da_session_swap_tokens(&session, tokens);
 		/* What is not written makes the next one sign in again, and is
-		 * the caller's to take back. */
+		 * the caller's to revoke. */
 		err = da_session_update(
 		    transaction->paths, &found->keys, &session, NULL);
 		if (err == DA_OK)

@@ -71,7 +71,7 @@ place(struct da_transaction *transaction, struct da_session *session)
 }
 
 /* The grant goes last: were it the first, a kill in between would lose tokens
- * that nobody takes back. Of two that have the same grant one gets it. */
+ * that nobody revokes. Of two that have the same grant one gets it. */
 static enum da_err
 make_session(struct da_transaction *transaction,
     const struct da_host_keys *keys, struct da_session *session)

@@ -117,7 +117,7 @@ look_after(struct sweep *sweep, const struct da_session_entry *entry)
 {
 	const struct da_profile *profile;
 
-	/* A damaged file can neither be used nor taken back. */
+	/* A damaged file can neither be used nor revoked. */
 	if (entry->damaged ||
 	    da_session_is_over(
 		sweep->paths, &sweep->keys.machine, &entry->session)) {
@@ -145,7 +145,7 @@ is_time(const struct da_session_entry *entry)
 }
 
 static void
-take_back(struct sweep *sweep, const struct da_session_entry *entry)
+revoke_left(struct sweep *sweep, const struct da_session_entry *entry)
 {
 	const struct da_profile *profile = NULL;
 	struct da_diag diag = {0};
@@ -153,7 +153,7 @@ take_back(struct sweep *sweep, const struct da_session_entry *entry)
 
 	if (entry->tries > 0 && entry->ended_at_s != 0 &&
 	    da_clock_wall_s() - entry->ended_at_s > GIVE_UP_S) {
-		da_diag_set(&diag, "the provider did not take the tokens back");
+		da_diag_set(&diag, "the provider did not revoke the tokens");
 		err = da_session_remove(sweep->paths, entry->session.id, NULL);
 		da_audit_session("revoke",
 		    err == DA_OK ? DA_E_UNREACHABLE : err, &entry->session,
@@ -206,7 +206,7 @@ da_sweep_run(const struct da_paths *paths)
 	if (err == DA_OK) {
 		each(&sweep, false, look_after);
 		err = da_revocation_expire_grants(paths, &sweep.keys, &diag);
-		each(&sweep, true, take_back);
+		each(&sweep, true, revoke_left);
 	}
 	if (err == DA_OK)
 		err = da_session_tidy(paths, &sweep.keys, &diag);

@@ -455,7 +455,7 @@ check_identity(struct auth *auth)
 		return DA_E_TOKEN;
 	}
 	if (profile->binding == DA_BINDING_REQUIRE_DPOP &&
-	    auth->session.dpop_jkt[0] == '\0') {
+	    !da_session_has_bound_tokens(&auth->session)) {
 		da_diag_set(&transaction->diag, "the tokens are not bound");
 		return DA_E_TOKEN;
 	}

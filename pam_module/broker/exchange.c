@@ -78,9 +78,12 @@ da_exchange_take_tokens(struct da_session *session,
 	if (err != DA_OK)
 		return err;
 	(void)snprintf(session->token_type, sizeof(session->token_type), "%s",
-	    dpop ? "DPoP" : "Bearer");
-	(void)snprintf(session->dpop_jkt, sizeof(session->dpop_jkt), "%s",
-	    dpop ? thumbprint : "");
+	    dpop ? DA_SESSION_DPOP : "Bearer");
+	/* A bound session stays one: should nobody live to refuse tokens that
+	 * are not bound, they are asked about as if they were. */
+	if (dpop)
+		(void)snprintf(session->dpop_jkt, sizeof(session->dpop_jkt),
+		    "%s", thumbprint);
 	session->access_expires_at_s = 0;
 	if (tokens->expires_in_s >= 0)
 		session->access_expires_at_s = da_clock_wall_s() +
@@ -261,10 +264,8 @@ is_same_person(
 	    strcmp(session->subject, identity->subject) == 0;
 }
 
-/* A bound session stays one. */
 static enum da_err
-check_answer(const struct da_exchange *exchange, const struct outcome *outcome,
-    bool bound)
+check_answer(const struct da_exchange *exchange, const struct outcome *outcome)
 {
 	const struct da_session *session = exchange->session;
 
@@ -272,7 +273,8 @@ check_answer(const struct da_exchange *exchange, const struct outcome *outcome,
 	    !is_same_person(session, &outcome->identity))
 		da_diag_set(
 		    exchange->diag, "the answer is about another person");
-	else if (bound && session->dpop_jkt[0] == '\0')
+	else if (session->dpop_jkt[0] != '\0' &&
+	    !da_session_has_bound_tokens(session))
 		da_diag_set(exchange->diag, "the new tokens are not bound");
 	else
 		return DA_OK;
@@ -335,7 +337,7 @@ da_exchange_check(
 		    introspect ? DA_TASK_INTROSPECT : DA_TASK_REFRESH, &order,
 		    &outcome);
 		if (err == DA_OK)
-			err = check_answer(exchange, &outcome, bound);
+			err = check_answer(exchange, &outcome);
 		if (err == DA_E_REJECTED) {
 			withdraw(exchange);
 			/* The check that counted for sudo until now is

@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/attr.h"
 #include "core/buf.h"
@@ -86,8 +87,19 @@ struct da_session {
 	struct da_secret access_token;
 	struct da_secret refresh_token;
 	char token_type[DA_GROUP_MAX + 1];
-	char dpop_jkt[64 + 1]; /* RFC 7638, base64url */
+	char dpop_jkt[64 + 1]; /* RFC 7638, base64url; kept once it is there */
 };
+
+/* RFC 9449 section 5 */
+#define DA_SESSION_DPOP "DPoP"
+
+/* Whether its tokens are of use with the host's key only. */
+static inline bool
+da_session_has_bound_tokens(const struct da_session *session)
+{
+	return session->dpop_jkt[0] != '\0' &&
+	    strcmp(session->token_type, DA_SESSION_DPOP) == 0;
+}
 
 void da_session_init(struct da_session *session);
 

@@ -358,6 +358,29 @@ def test_killed_while_it_is_refused(host, idp, shell, rename):
     assert one_session(host)["has_refresh"] == "0"
 
 
+def test_killed_while_it_is_downgraded(host, idp, shell):
+    """Tokens that are not bound are stored ahead of the word that they will
+    not do. A bound session stays one, whoever reads it next."""
+    host.configure(idp, scope=OFFLINE, binding="prefer-dpop")
+    expire_soon(idp)
+    shell()
+    lay_ambush(host)
+    wait_until_due(one_session(host))
+    expire_soon(idp, token_type="Bearer")
+    plan(host, "fsync:2")
+    sweep(host, check=False)
+    end_quietly(host)
+    assert was_killed(host)
+    assert one_session(host)["has_refresh"] == "1"
+    wait_until_due(one_session(host))
+    plan(host)
+    sweep(host)
+    end_quietly(host)
+    assert one_session(host)["has_refresh"] == "0"
+    assert results(host, "refresh") == [("failed", "bad-id-token")]
+    assert idp.control.live() == []
+
+
 def test_killed_while_a_grant_expires(host, idp, shell, console):
     host.run("useradd", "-m", "luke", check=True)
     log_out(shell())

@@ -26,8 +26,8 @@ void da_file_closep(int *fd);
 
 /* Opens a regular file for reading. The path is absolute; no component may be
  * a symbolic link, every folder on the way belongs to rule->owner or root and
- * is not writable by others (sticky folders excepted), the file has one link,
- * the right owner and no surplus permission.
+ * is not writable by others (sticky folders excepted), the file has no second
+ * name, the right owner and no surplus permission.
  * DA_E_ABSENT (no such file), DA_E_UNSAFE_FILE, DA_E_TOO_LARGE, DA_E_SYS;
  * diag names the path and the cure. */
 enum da_err da_file_open(const char *path, const struct da_file_rule *rule,

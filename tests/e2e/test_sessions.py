@@ -15,8 +15,8 @@ import pytest
 
 from approve import Idp
 from host import Host, free_port, wait_until
-from sessions import (GRANTS, OFFLINE, REVOKE, STANDINGS, TOKENS, end_quietly,
-                      ended, files, lines, one_session, results,
+from sessions import (BOOT_ID, GRANTS, OFFLINE, REVOKE, STANDINGS, TOKENS,
+                      end_quietly, ended, files, lines, one_session, results,
                       revoked, running, start_anew, sweep)
 
 DONE, UNREACHABLE = ("done", "ok"), ("failed", "unreachable")
@@ -288,6 +288,21 @@ def test_power_cut(host, idp, shell):
     assert sorted(revoked(idp)) == sorted(BOTH * 2)
     nothing_left(host)
     assert idp.control.live() == []
+
+
+def test_boot_id_without_a_name(host, idp, shell):
+    """systemd-nspawn gives each boot of a container its own, in a file that it
+    lays over the kernel's and then removes."""
+    host.write("/run/boot_id", "9c6f5c34-8f0a-4d37-9d3c-0a2f6d7d51ee\n", 0o444)
+    host.run("sh", "-ec", f"mount --bind /run/boot_id {BOOT_ID}; "
+             "rm /run/boot_id", check=True)
+    assert host.run("stat", "-c", "%h", BOOT_ID).stdout == "0\n"
+    client = shell()
+    assert one_session(host)["boot_id"] == host.read(BOOT_ID).strip()
+    sweep(host)
+    assert results(host, "end") == []
+    log_out(client)
+    everything_revoked(host, idp)
 
 
 # Logins that come to nothing

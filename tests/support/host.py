@@ -225,12 +225,7 @@ class Host:
         }
         self.write("/etc/ssh/devauth_test_config", "".join(
             f"{name} {value}\n" for name, value in settings.items()))
-        self._sshd = subprocess.Popen(
-            # Ends with nsenter, which is all that can be killed from here.
-            self.command("setpriv", "--pdeathsig=KILL", "/usr/sbin/sshd", "-D",
-                         "-f", "/etc/ssh/devauth_test_config"),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+        self._sshd = self.spawn_sshd("/etc/ssh/devauth_test_config")
 
         def answers():
             with (network.make_socket(self.init_pid) if self._door
@@ -243,6 +238,15 @@ class Host:
                 file.write(f"[{name}]:{self.sshd_port} "
                            + self.read(key + ".pub"))
         return self.sshd_port
+
+    def spawn_sshd(self, config):
+        """A process that ends with it."""
+        return subprocess.Popen(
+            # Ends with nsenter, which is all that can be killed from here.
+            self.command("setpriv", "--pdeathsig=KILL", "/usr/sbin/sshd", "-D",
+                         "-f", config),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
 
     def stop_sshd(self):
         """Its connections stay."""

@@ -137,10 +137,12 @@ def test_timer_and_path(host, idp):
         assert show(host, unit, "ActiveState") == "active"
     assert show(host, "devauth-sweep.timer", "NextElapseUSecRealtime")
     text = host.read("/etc/devauth/devauth.conf")
-    for number in range(8):
-        host.write("/etc/devauth/devauth.conf", text +
-                   f"[group team{number}]\ngid = {5000 + number}\n"
-                   f"from = {number}\n")
+    for number in range(6):
+        host.write("/root/new", text + f"[group team{number}]\n"
+                   f"gid = {5000 + number}\nfrom = {number}\n")
+        host.run("sh", "-ec", "cd /etc/devauth; echo >>devauth.conf; "
+                 f"sleep 0.0{number * 5}; cp /root/new devauth.conf",
+                 check=True)
         wait_until(lambda n=number: re.match(
             rf"team{n}:\*:{5000 + n}:\n",
             host.run("getent", "group", f"team{n}").stdout),

@@ -54,6 +54,11 @@ exec systemd-nspawn --quiet --register=no --keep-unit --private-network \
 INIT = "/usr/lib/systemd/systemd"
 
 
+class Unbootable(Exception):
+    """Where we are, in a container say, systemd cannot be process 1: nothing of
+    ours runs before it is up."""
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(child) for child in file.read().split()]
@@ -78,12 +83,10 @@ class Machine(Host):
             stdin=subprocess.DEVNULL, stdout=self._errors,
             stderr=subprocess.STDOUT)
         try:
-            self.init_pid = wait_until(self._find_init, what="it boots")
-            network.raise_loopback(self.init_pid)
-            self._door = network.open_door(self.init_pid, self._door)
-            wait_until(lambda: self.run(
-                "systemctl", "is-system-running").stdout.strip()
-                in ("running", "degraded"), 30, "it has booted")
+            try:
+                self._boot()
+            except (AssertionError, OSError, RuntimeError) as error:
+                raise Unbootable(str(error)) from error
             # As the README says.
             self.run("systemd-sysusers", check=True)
             self.run("systemd-tmpfiles", "--create")
@@ -91,6 +94,14 @@ class Machine(Host):
             self.stop()
             raise
         return self
+
+    def _boot(self):
+        self.init_pid = wait_until(self._find_init, what="it boots")
+        network.raise_loopback(self.init_pid)
+        self._door = network.open_door(self.init_pid, self._door)
+        wait_until(lambda: self.run(
+            "systemctl", "is-system-running").stdout.strip()
+            in ("running", "degraded"), 30, "it has booted")
 
     def _find_init(self):
         if self._unshare.poll() is not None:

@@ -21,6 +21,8 @@
  * waited for and then the next. */
 #define WATCHED_MAX 16
 #define SIGNALS_MAX 3
+/* Each costs a tenth of a look. */
+#define PASSES 8
 
 /* Shells do not heed SIGTERM, daemons not SIGHUP; what is stopped hears neither
  * before it goes on. */
@@ -42,6 +44,7 @@ struct sight {
 	uint32_t login_uid;
 	bool is_below_owner; /* the owner, or descends from it */
 	bool is_ours;        /* we, or what we have started */
+	bool has_ended;      /* for certain, when it was looked at last */
 };
 
 /* All processes at a time, by pid. */
@@ -161,6 +164,7 @@ mark_one(const struct hunt *hunt, struct sight *sight)
 	    before->process.start_ticks == process->start_ticks) {
 		sight->is_ours |= before->is_ours;
 		sight->is_below_owner |= before->is_below_owner;
+		sight->has_ended = before->has_ended;
 	}
 }
 
@@ -303,18 +307,32 @@ complain(const struct sight *sight, struct da_diag *diag)
 	return DA_E_SYS;
 }
 
+/* Who has ended since the look before may have started another, which this look
+ * came too early for: only what is still as dead as then is the end. */
+static void
+note_end(struct hunt *hunt, struct sight *sight)
+{
+	if (!sight->has_ended)
+		hunt->alive++;
+	sight->has_ended = true;
+}
+
 static enum da_err
-strike(struct hunt *hunt, const struct sight *sight,
+strike(struct hunt *hunt, struct sight *sight,
     const int signals[static SIGNALS_MAX], struct da_diag *diag)
 {
 	DA_CLEANUP(da_file_closep) int fd = pidfd_open(sight->process.pid, 0);
+	/* Or the number is that of a thread by now. */
+	const bool is_gone =
+	    fd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT);
+	bool is_same;
 
-	/* It is gone, or the number is that of a thread by now. */
-	if (fd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT))
-		return DA_OK;
-	if (fd < 0)
+	if (fd < 0 && !is_gone)
 		return complain(sight, diag);
-	if (!is_the_same(hunt, sight) || has_ended(fd))
+	is_same = !is_gone && is_the_same(hunt, sight);
+	if (is_gone || has_ended(fd))
+		note_end(hunt, sight);
+	if (!is_same || sight->has_ended)
 		return DA_OK;
 	hunt->alive++;
 	for (size_t i = 0; i < SIGNALS_MAX && signals[i] != 0; i++) {
@@ -341,7 +359,7 @@ strike_all(struct hunt *hunt, const int signals[static SIGNALS_MAX],
 		return err;
 	hunt->alive = 0;
 	for (size_t i = 0; i < hunt->now.count; i++) {
-		const struct sight *sight = &hunt->now.items[i];
+		struct sight *sight = &hunt->now.items[i];
 		enum da_err struck = is_prey(hunt, sight)
 		    ? strike(hunt, sight, signals, err == DA_OK ? diag : NULL)
 		    : DA_OK;
@@ -349,6 +367,49 @@ strike_all(struct hunt *hunt, const int signals[static SIGNALS_MAX],
 		err = err == DA_OK ? struck : err;
 	}
 	return err;
+}
+
+/* Ends a process that is in the session now. Who it is counts from when the
+ * descriptor was opened. */
+static void
+strike_now(const struct hunt *hunt, int32_t pid)
+{
+	DA_CLEANUP(da_file_closep) int fd = pidfd_open(pid, 0);
+	const struct sight *known = find(&hunt->now, pid), *parent;
+	struct sight sight;
+
+	if (fd < 0 || look(hunt, pid, &sight) != DA_OK)
+		return;
+	parent = find(&hunt->now, sight.parent);
+	sight.is_ours = pid == hunt->self ||
+	    (known != NULL && known->is_ours) ||
+	    (parent != NULL && parent->is_ours);
+	if (is_prey(hunt, &sight) && !has_ended(fd))
+		/* Who is left is told of at the next look. */
+		(void)pidfd_send_signal(fd, SIGKILL, NULL, 0);
+}
+
+/* Whoever keeps becoming another process is a process further by the time that
+ * all have been looked at; here each is struck as it is met. Only where the
+ * kernel's session alone says who is meant: ancestors would take a look. */
+static void
+strike_in_passing(const struct hunt *hunt)
+{
+	DA_CLEANUP(close_list)
+	DIR *list =
+	    hunt->scope != BELOW_OWNER ? opendir(hunt->paths->proc_dir) : NULL;
+	struct dirent *found;
+
+	while (list != NULL && (found = readdir(list)) != NULL) {
+		uint32_t audit;
+		int64_t pid;
+
+		if (da_parse_int(found->d_name, 1, INT32_MAX, &pid) == DA_OK &&
+		    da_process_audit_session(hunt->paths->proc_dir,
+			(int32_t)pid, &audit, NULL) == DA_OK &&
+		    audit == hunt->anchor->audit)
+			strike_now(hunt, (int32_t)pid);
+	}
 }
 
 /* Until those that are watched have ended, or until then. */
@@ -386,6 +447,8 @@ drive(struct hunt *hunt, const int first[static SIGNALS_MAX],
 
 	while (err == DA_OK && hunt->alive > 0 && da_clock_mono_ms() < until) {
 		wait_for_ends(hunt, until);
+		for (int i = 0; then == force && i < PASSES; i++)
+			strike_in_passing(hunt);
 		err = strike_all(hunt, then, diag);
 	}
 	return err;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -59,6 +60,7 @@ struct report {
 
 static int reports[2];
 static enum role role; /* of this process */
+static volatile bool *hoppers_stop;
 static pid_t pids[ROLES];
 
 static void
@@ -102,6 +104,8 @@ tear_down(void **state)
 	struct report line;
 
 	(void)state;
+	if (hoppers_stop != NULL)
+		*hoppers_stop = true;
 	/* What a failed test leaves; those that were waited for are not in
 	 * there any more. */
 	assert_int_equal(fcntl(reports[0], F_SETFL, O_NONBLOCK), 0);
@@ -448,6 +452,61 @@ be_crowd(void)
 	for (int i = 1; i < CROWD; i++)
 		start(PLAIN, be_plain);
 	be_plain();
+}
+
+static int hoppers[2]; /* open for writing as long as there is one */
+
+/* Whoever looks for it finds one that has just ended. */
+static void
+be_hopper(void)
+{
+	/* Not forever, whatever becomes of the test. */
+	const int64_t end_mono_ms = da_clock_mono_ms() + 10000;
+
+	ignore_all();
+	report(getpid());
+	while (!*hoppers_stop && da_clock_mono_ms() < end_mono_ms) {
+		if (fork() != 0)
+			_exit(0);
+		(void)setsid();
+	}
+}
+
+static void
+have_hoppers(void)
+{
+	/* Nobody has to be waited for, as below process 1. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	(void)signal(SIGCHLD, SIG_IGN);
+	start(PLAIN, be_hopper);
+	start(DAEMON, be_hopper);
+	(void)close(hoppers[1]);
+	be_stubborn();
+}
+
+/* A host that has no time for us may be too slow for them, and says so. */
+static void
+hoppers_do_not_go_unnoticed(void **state)
+{
+	enum da_err err;
+	char byte;
+
+	(void)state;
+	hoppers_stop = mmap(NULL, sizeof(bool), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(hoppers_stop != MAP_FAILED);
+	assert_int_equal(pipe2(hoppers, O_CLOEXEC | O_NONBLOCK), 0);
+	start_session(have_hoppers);
+	(void)close(hoppers[1]);
+	collect(3);
+	pids[PLAIN] = pids[DAEMON] = 0;
+	err = terminate_apart();
+	if (err == DA_OK)
+		assert_int_equal(read(hoppers[0], &byte, 1), 0);
+	else
+		assert_int_equal(err, DA_E_TIMEOUT);
+	assert_killed_by(LEADER, SIGKILL);
+	(void)close(hoppers[0]);
 }
 
 /* As many descriptors as the broker has. */
@@ -805,6 +864,7 @@ main(void)
 	    REAL(audit_session_ends_whole),
 	    REAL(caller_is_spared_with_its_children),
 	    REAL(crowd_ends),
+	    REAL(hoppers_do_not_go_unnoticed),
 	    REAL(other_boot_is_left_alone),
 	    TOLD(descendants_of_the_owner_end),
 	    TOLD(orphans_are_remembered),

@@ -816,8 +816,12 @@ sign_in(struct auth *auth, const struct da_limits_request *limits)
 	if (err == DA_OK) {
 		da_order_keep(
 		    transaction->paths, transaction->profile, &auth->metadata);
-		/* Forgetting it costs this source its privilege, no more. */
-		DA_IGNORE(da_limits_remember(transaction->paths, limits, NULL));
+		/* Forgetting it costs this source its privilege, no more. All
+		 * who ask for somebody else here are one source: with that
+		 * privilege any of them could keep anybody out. */
+		if ((transaction->request.flags & DA_REQUEST_FOR_OTHER) == 0)
+			DA_IGNORE(da_limits_remember(
+			    transaction->paths, limits, NULL));
 		da_reauth_renew(transaction, &auth->found, &auth->session);
 	}
 	/* What is cached may be the cause, and may be old: the next login asks

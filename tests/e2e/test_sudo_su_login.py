@@ -412,13 +412,19 @@ def test_for_somebody_else_is_remote(host, idp, alice, shell, targetpw, remote,
 
 
 def test_for_somebody_else_has_the_strangers_limits(host, idp, alice, shell):
-    """Full as the table is, alice still gets a code for herself."""
+    """Full as the table is, alice still gets a code for herself. That somebody
+    was let in before makes no difference: bob could keep alice out by asking
+    for her all the time."""
+    bob = shell("bob")
+    bob.start(FOR_ALICE[0])
+    idp.control.approve("alice", bob.code())
+    assert bob.result()[1] == 0
     host.run("python3", "-c", "import struct\n"
              "with open('/run/devauth/limits', 'r+b') as file:\n"
              "    file.seek(64)\n"
              "    file.write(4096 * struct.pack('=Qq', 1, 2**63 - 1))",
              check=True)
-    text, status = shell("bob").run(FOR_ALICE[0])
+    text, status = bob.run(FOR_ALICE[0])
     assert status == 1 and "Open " not in text
     assert host.decisions()[-1]["reason"] == "rate-limited"
     alice.start("sudo id -un")

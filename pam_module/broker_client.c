@@ -19,6 +19,7 @@
 #include "core/frame.h"
 #include "core/paths.h"
 
+#define SEND_TIMEOUT_MS 5000
 #define END_TIMEOUT_MS 2000
 #define BROKER_SOCKET 3
 
@@ -127,19 +128,13 @@ become_broker(const char *path, int socket, uid_t owner)
 	_exit(127);
 }
 
-enum da_err
-da_broker_start(const struct da_paths *paths, int *ret_socket)
+static enum da_err
+start(const struct da_paths *paths, int socket)
 {
-	DA_CLEANUP(da_file_closep) int ours = -1;
-	DA_CLEANUP(da_file_closep) int theirs = -1;
 	sigset_t all, saved;
-	int pair[2], status = 0;
+	int status = 0;
 	pid_t child, waited;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return DA_E_SYS;
-	ours = pair[0];
-	theirs = pair[1];
 	/* The host's handlers must not run in the child. */
 	(void)sigfillset(&all);
 	if (pthread_sigmask(SIG_SETMASK, &all, &saved) != 0)
@@ -150,7 +145,7 @@ da_broker_start(const struct da_paths *paths, int *ret_socket)
 		pid_t grandchild = fork_silently();
 
 		if (grandchild == 0)
-			become_broker(paths->broker, theirs, paths->owner);
+			become_broker(paths->broker, socket, paths->owner);
 		_exit(grandchild > 0 ? 0 : 1);
 	}
 	do {
@@ -158,9 +153,33 @@ da_broker_start(const struct da_paths *paths, int *ret_socket)
 		    child > 0 ? waitpid(child, &status, (int)__WCLONE) : -1;
 	} while (child > 0 && waited < 0 && errno == EINTR);
 	(void)pthread_sigmask(SIG_SETMASK, &saved, NULL); /* cannot fail */
-	if (waited != child || child <= 0 || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) != 0)
+	return waited != child || child <= 0 || !WIFEXITED(status) ||
+		WEXITSTATUS(status) != 0
+	    ? DA_E_SYS
+	    : DA_OK;
+}
+
+enum da_err
+da_broker_ask(const struct da_paths *paths, enum da_wire_type type,
+    const struct da_wire_request *request, int *ret_socket)
+{
+	DA_CLEANUP(da_file_closep) int ours = -1;
+	DA_CLEANUP(da_file_closep) int theirs = -1;
+	int pair[2];
+	enum da_err err;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return DA_E_SYS;
+	ours = pair[0];
+	theirs = pair[1];
+	/* Ahead of the fork, which sudo may not survive for long: no broker
+	 * shall have to wonder who has called it. */
+	err = da_wire_send(
+	    ours, type, request, da_clock_mono_ms() + SEND_TIMEOUT_MS);
+	if (err == DA_OK)
+		err = start(paths, theirs);
+	if (err != DA_OK)
+		return err;
 	*ret_socket = ours;
 	ours = -1;
 	return DA_OK;

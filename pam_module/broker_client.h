@@ -15,10 +15,10 @@
 
 struct da_paths;
 
-/* Starts a broker. *ret_socket is the only tie to it: closing it ends it.
- * DA_E_SYS. */
-enum da_err
-da_broker_start(const struct da_paths *paths, int *ret_socket) DA_MUST_CHECK;
+/* Starts a broker, for which the request lies ready. *ret_socket is the only
+ * tie to it: closing it ends it. DA_E_SYS, and the errors of da_wire_send(). */
+enum da_err da_broker_ask(const struct da_paths *paths, enum da_wire_type type,
+    const struct da_wire_request *request, int *ret_socket) DA_MUST_CHECK;
 
 /* Reads the next message: CODE or RESULT, as "state" allows (start with 0).
  * "ret_code" / "ret_result" is filled as *ret_type says. A RESULT counts only

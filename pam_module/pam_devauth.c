@@ -268,13 +268,9 @@ ask(pam_handle_t *pamh, enum da_wire_type type,
 	    (type == DA_WIRE_AUTH ? DA_LOGIN_DEADLINE_MAX_S * 1000
 		    : request->session[0] != '\0' ? CLOSE_TIMEOUT_MS
 						  : DA_LOCAL_ANSWER_TIMEOUT_MS);
-	enum da_err err = da_broker_start(&da_paths, &socket);
+	enum da_err err = da_broker_ask(&da_paths, type, request, &socket);
 
 	if (err == DA_OK)
-		err = da_wire_send(socket, type, request,
-		    da_clock_mono_ms() + SEND_TIMEOUT_MS);
-	/* A broker that is already gone may have said why. */
-	if (err == DA_OK || err == DA_E_CLOSED)
 		err = wait_for_broker(socket, type, request, deadline_mono_ms);
 	if (err == DA_OK)
 		err = da_broker_recv(socket, &state, request, deadline_mono_ms,

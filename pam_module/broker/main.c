@@ -105,6 +105,17 @@ leave_callers_group(void)
 	(void)close(fd);
 }
 
+/* Who has ended exists until its parent has waited for it, and whoever runs
+ * sudo can make that himself (PR_SET_CHILD_SUBREAPER), never to do it. Of
+ * root's processes there may be any number; of the caller's as many as he may
+ * have. */
+static void
+count_as_callers(uint32_t caller)
+{
+	if (caller != 0)
+		DA_IGNORE(setresuid(caller, caller, caller));
+}
+
 /* A module's broker is born with /dev/null; a sweep by hand has somebody's
  * terminal or files, which the worker must not inherit. */
 static bool
@@ -299,5 +310,6 @@ main(int argc, char **argv)
 	da_revocation_finish(&transaction);
 	da_wire_done(DA_WIRE_RESULT, &transaction.result);
 	da_config_free(transaction.config);
+	count_as_callers(transaction.request.caller);
 	return err == DA_OK ? 0 : 2;
 }

@@ -517,7 +517,7 @@ def test_E11_signals_of_the_caller(host, idp, build, stack):  # noqa: F811
 
 def test_E11_broker_gone_with_default_sigpipe(host, build, stack):  # noqa: F811
     """A write to nobody must not end the host program."""
-    host.write(BROKER, "#!/bin/sh\n", 0o755)
+    broker(host, SPEAK + "s.sendall(code())")
     lines = drive(host, build, "host", "alice", "default", prefix=(
         "strace", "-qq", "-o", TRACE, "-e", "trace=sendto", "-e",
         "inject=sendto:delay_enter=1000000"))
@@ -607,6 +607,34 @@ print("done")
     assert result.stdout == "done\n", result.stderr
     idp.control.approve("alice", code)
     each.succeed()
+
+
+def test_E14_ended_helpers_are_the_callers(known):
+    """A caller who has made himself the parent of orphans and waits for none
+    could fill the table of processes: root's are not counted."""
+    line = ["sudo", "-k", "id"]
+    killed = ["strace", "-qq", "-u", "alice", "-o", "/dev/null", "-e",
+              "trace=wait4", "-e", "inject=wait4:signal=KILL", *line]
+    line = ["setpriv", "--reuid=alice", "--regid=alice", "--init-groups", *line]
+    result = known.run("setsid", "python3", "-c", f"""
+import ctypes, os, subprocess, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+for line in {line!r}, {killed!r}:
+    subprocess.run(line, stderr=subprocess.DEVNULL)
+found = []
+until = time.monotonic() + 10
+while len(found) < 2 and time.monotonic() < until:
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with open("/proc/" + pid + "/status") as file:
+            status = dict(line.split(":", 1) for line in file)
+        if (status["Name"].strip() == "devauth-broker"
+                and status["State"].split()[0] == "Z"):
+            found.append(status["Uid"].split())
+print(*found, sep="\\n")
+""", check=True)
+    uid = known.run("id", "-u", "alice").stdout.strip()
+    assert result.stdout.splitlines() == [str([uid] * 4)] * 2
 
 
 def helpers_under_strace(host, *options):

@@ -609,6 +609,34 @@ print("done")
     each.succeed()
 
 
+@both
+def test_E14_helpers_have_their_share_of_the_machine(known, idp, program,
+                                                     name):
+    """Starved by a caller's choice while it holds a lock, a broker would hold
+    up all logins."""
+    idp.control.quirks()
+    cpus = os.sched_getaffinity(0)
+    each = program(name, shell=f"exec 3>&1 >/dev/null; chrt -i -p 0 $$; "
+                   f"renice -n 19 $$; ionice -c 3 -p $$; taskset -cp "
+                   f"{min(cpus)} $$; echo 1000000000 >/proc/$$/timerslack_ns; "
+                   "exec >&3 3>&-")
+    each.until(r"Enter  (\S+)")
+    assert len(known.helpers()) == 2
+    for pid in known.helpers():
+        policy, nice, ionice, allowed, slack = known.run(
+            "sh", "-c", "cut -d ' ' -f 41 /proc/$1/stat; cut -d ' ' -f 19 "
+            "/proc/$1/stat; ionice -p $1; taskset -cp $1; "
+            "cat /proc/$1/timerslack_ns", "sh", str(pid),
+            check=True).stdout.splitlines()
+        assert (policy, nice, ionice) == ("0", "0", "none: prio 0")
+        assert int(slack) == 50000
+        numbers = set()
+        for part in allowed.split(": ")[1].split(","):
+            first, _, last = part.partition("-")
+            numbers |= set(range(int(first), int(last or first) + 1))
+        assert cpus <= numbers
+
+
 def test_E14_ended_helpers_are_the_callers(known):
     """A caller who has made himself the parent of orphans and waits for none
     could fill the table of processes: root's are not counted."""

@@ -97,8 +97,11 @@ load(struct da_transaction *transaction, const struct da_reauth_session *found,
 		da_session_done(ret);
 		return DA_E_IGNORE;
 	}
-	if (err == DA_OK)
+	if (err == DA_OK) {
+		da_person_follow(
+		    transaction->paths, ret->issuer, ret->subject, ret->person);
 		return DA_OK;
+	}
 	if (err != DA_E_ABSENT && err != DA_E_ENDED) {
 		memcpy(ret->id, found->id, sizeof(ret->id));
 		da_audit_session("session", err, ret, &diag);

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "store/people.h"
+#include "store/person.h"
 #include "store/policy.h"
 #include "store/withdrawn.h"
 
@@ -76,11 +77,14 @@ renew(struct sweep *sweep, const struct da_profile *profile, const char *id)
 		da_session_done(&session);
 		return;
 	}
-	if (err == DA_OK)
+	if (err == DA_OK) {
+		da_person_follow(sweep->paths, session.issuer, session.subject,
+		    session.person);
 		err =
 		    da_exchange_check(&exchange, /* renew= */ true, &identity);
-	else
+	} else {
 		memcpy(session.id, id, sizeof(session.id));
+	}
 	if (err == DA_OK)
 		err = da_exchange_keep(
 		    &exchange, (identity.evidence & DA_EVIDENCE_USERINFO) == 0);

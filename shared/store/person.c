@@ -166,6 +166,17 @@ da_person_name_of(const struct da_paths *paths, const char *issuer,
 	return err == DA_OK ? DA_OK : DA_E_SYNTAX;
 }
 
+void
+da_person_follow(const struct da_paths *paths, const char *issuer,
+    const char *subject, char name[static DA_USER_MAX + 1])
+{
+	char now[DA_USER_MAX + 1];
+
+	if (name[0] != '\0' &&
+	    da_person_name_of(paths, issuer, subject, now, NULL) == DA_OK)
+		memcpy(name, now, sizeof(now));
+}
+
 enum da_err
 da_person_check_pin(const struct da_paths *paths, const char *name,
     const char *issuer, const char *subject, struct da_diag *diag)

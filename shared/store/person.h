@@ -77,6 +77,11 @@ enum da_err da_person_name_of(const struct da_paths *paths, const char *issuer,
     const char *subject, char ret_name[static DA_USER_MAX + 1],
     struct da_diag *diag) DA_MUST_CHECK;
 
+/* Of somebody who signed in a while ago: the name that he has now, should he
+ * have been renamed since. "" stays, and what nothing better is known for. */
+void da_person_follow(const struct da_paths *paths, const char *issuer,
+    const char *subject, char name[static DA_USER_MAX + 1]);
+
 /* Checks the pin again and writes the person after a sign-in, all under a lock,
  * so that two logins at once cannot pin one name twice. The administrator's
  * choices, and the uid when it is 0, are taken from what stands. DA_E_PIN,

@@ -771,6 +771,13 @@ def test_locked_behind_a_shared_account(host, desk):
     assert desk.run(shells["bob"]).status == 0
     host.run("devauth", "accounts", "unlock", "alice", check=True)
     assert desk.run(shells["alice"]).status == 0
+    # Nor has the session forgotten him under another name.
+    desk.ssh("bob")
+    host.run("devauth", "accounts", "rename", "bob", "rob", check=True)
+    host.run("devauth", "accounts", "lock", "rob", check=True)
+    assert desk.run(shells["bob"]).status == 1
+    line = desk.lines("account")[-1]
+    assert line["reason"] == "account-denied" and line["person"] == "rob"
 
 
 # Clocks

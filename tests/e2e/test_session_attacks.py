@@ -183,6 +183,27 @@ def test_refusal_ends_the_grace(host, idp, policy, shell, reauth):
     assert alice.sudo() == {"provider": "code", "session": "root"}[reauth]
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_refusal_follows_the_person(host, idp, policy, login, key, shell,
+                                    renamed):
+    """Who is renamed while logged in is the one whom the provider refuses."""
+    name = "alicia" if renamed else "alice"
+    policy("provider", profile={"on_revoked": "lock"})
+    idp.control.quirks(access_expires_in=2)
+    shell()
+    if renamed:
+        host.run("devauth", "accounts", "rename", "alice", name, check=True)
+    in_by_key = login(name, options=key(name))
+    assert name in in_by_key.rest().split()
+    idp.control.disable("alice")
+    time.sleep(1.5)  # more than half of the token's life
+    host.run("devauth", "sweep", check=True)
+    assert len(refreshes(idp)) == 1
+    text = login(name, options=key(name)).rest()
+    assert "does not renew your sign-in any more" in text
+    assert name not in text.split()
+
+
 def test_lost_key_is_no_refusal(host, policy, shell):
     """Tokens bound to a key that the host has lost are of no use; nobody is
     thrown out for it."""

@@ -87,12 +87,11 @@ ask_userinfo(const struct da_identify *order,
 
 static enum da_err
 take_id_token(const struct da_identify *order,
-    const struct da_claims_wanted *wanted, struct da_claims_state *state,
-    struct da_wire_identity *identity, struct da_diag *reason)
+    struct da_wire_identity *identity, struct da_json **ret_claims,
+    struct da_diag *reason)
 {
-	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
 	const char *known = order->start->subject;
-	enum da_err err = verify(order, identity, &claims, reason);
+	enum da_err err = verify(order, identity, ret_claims, reason);
 
 	if (err != DA_OK)
 		return err;
@@ -101,8 +100,8 @@ take_id_token(const struct da_identify *order,
 		return DA_E_TOKEN;
 	}
 	identity->evidence |= DA_EVIDENCE_ID_TOKEN;
-	da_assurance_take(claims, identity);
-	return da_claims_take(claims, wanted, state, identity, reason);
+	da_assurance_take(*ret_claims, identity);
+	return DA_OK;
 }
 
 /* Whether userinfo has to be asked. A check that was ordered and cannot be made
@@ -128,18 +127,26 @@ da_identify(const struct da_identify *order, struct da_wire_identity *identity,
 	    .other_claims = start->other_claims,
 	    .need_groups = start->need_groups != 0,
 	};
+	DA_CLEANUP(da_json_freep) struct da_json *claims = NULL;
+	const bool renewal = start->task == DA_TASK_REFRESH;
 	struct da_claims_state state = {0};
 	enum da_err err = da_text_copy(
 	    start->issuer, identity->issuer, sizeof(identity->issuer));
 
 	if (err == DA_OK)
 		err = order->tokens->id_token.len > 0
-		    ? take_id_token(order, &wanted, &state, identity, reason)
+		    ? take_id_token(order, identity, &claims, reason)
 		    : da_text_copy(start->subject, identity->subject,
 			  sizeof(identity->subject));
+	if (err == DA_OK && claims != NULL && !renewal)
+		err = da_claims_take(claims, &wanted, &state, identity, reason);
 	if (err == DA_OK && is_userinfo_due(order, &wanted, &state))
 		err = ask_userinfo(order, &wanted, &state, identity, reason);
-	if (err != DA_OK || start->task == DA_TASK_REFRESH)
+	/* In a renewed ID token they may be those of the sign-in (OpenID
+	 * Connect Core 12.2): what userinfo says now comes first. */
+	if (err == DA_OK && claims != NULL && renewal)
+		err = da_claims_take(claims, &wanted, &state, identity, reason);
+	if (err != DA_OK || renewal)
 		return err;
 	return da_claims_finish(&state, reason);
 }

@@ -126,16 +126,19 @@ def refreshes(idp):
 
 # What the provider says about the person
 
+@pytest.mark.parametrize("id_token", [False, True])
 @pytest.mark.parametrize("asked_by", ["sudo", "sweep"])
-def test_lost_group_refuses_every_time(host, idp, policy, shell, asked_by):
+def test_lost_group_refuses_every_time(host, idp, policy, shell, asked_by,
+                                       id_token):
     """Who is refused for what userinfo says does not pass with the next try,
-    nor because the sweep asked before."""
+    nor because the sweep asked before, nor by a renewed ID token that has the
+    group still."""
     policy("provider", "2s", {"provider_check": "userinfo"})
     idp.control.quirks(access_expires_in=2)
     alice = shell()
     time.sleep(2.2)
     idp.control.quirks(
-        access_expires_in=2, refresh_no_id_token=True,
+        access_expires_in=2, refresh_no_id_token=not id_token,
         endpoint={"userinfo": {"merge": {"groups": ["guests"]}}})
     if asked_by == "sweep":
         host.run(BROKER, "sweep", check=True)

@@ -167,7 +167,8 @@ judge(const struct da_transaction *transaction,
 	}
 }
 
-/* Whoever is behind the session may be locked, or listed no more. */
+/* Whoever is behind the session may be locked, or listed no more; or the name
+ * is somebody else's: DA_E_PIN. */
 static enum da_err
 check_person(
     struct da_transaction *transaction, const struct da_session *session)
@@ -185,7 +186,7 @@ check_person(
 	err = strcmp(person.issuer, session->issuer) == 0 &&
 		strcmp(person.subject, session->subject) == 0
 	    ? da_transaction_is_local(transaction, &local)
-	    : DA_E_IGNORE;
+	    : DA_E_PIN;
 	memcpy(
 	    transaction->person, session->person, sizeof(transaction->person));
 	if (err == DA_OK)
@@ -335,7 +336,9 @@ da_reauth_check(struct da_transaction *transaction,
 	if (err == DA_OK || err == DA_E_ABSENT) {
 		enum da_err allowed = check_person(transaction, &session);
 
-		err = allowed != DA_OK ? allowed : err;
+		err = allowed == DA_E_PIN ? DA_E_IGNORE
+		    : allowed != DA_OK    ? allowed
+					  : err;
 	}
 	if (err == DA_E_ABSENT)
 		err =
@@ -374,6 +377,11 @@ da_reauth_check_account(struct da_transaction *transaction, uint32_t uid)
 	if (err != DA_OK)
 		return DA_OK;
 	err = check_person(transaction, &session);
+	if (err == DA_E_PIN) {
+		da_diag_set(&transaction->diag,
+		    "the session's person is another identity by now");
+		err = DA_E_ACCT_DENIED;
+	}
 	da_session_done(&session);
 	return err == DA_E_IGNORE ? DA_OK : err;
 }

@@ -778,6 +778,11 @@ def test_locked_behind_a_shared_account(host, desk):
     assert desk.run(shells["bob"]).status == 1
     line = desk.lines("account")[-1]
     assert line["reason"] == "account-denied" and line["person"] == "rob"
+    host.run("devauth", "accounts", "relink", "alice",
+             f"{desk.idp.issuer}#somebody-else", check=True)
+    assert desk.run(shells["alice"]).status == 1
+    line = desk.lines("account")[-1]
+    assert line["reason"] == "account-denied" and line["person"] == "alice"
 
 
 # Clocks

@@ -285,6 +285,26 @@ da_file_read_at(int dirfd, const char *name, const struct da_file_rule *rule,
 			    : read_whole(fd, name, rule->size_max, ret, diag);
 }
 
+enum da_err
+da_file_read_kernel(
+    const char *path, char *ret, size_t size, struct da_diag *diag)
+{
+	DA_CLEANUP(da_file_closep)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n = fd >= 0 ? TEMP_FAILURE_RETRY(read(fd, ret, size - 1)) : -1;
+	int saved = errno;
+
+	if (n < 0 && (saved == ENOENT || saved == ESRCH))
+		return DA_E_ABSENT;
+	if (n < 0) {
+		da_diag_set(diag, "%s: %m", path);
+		errno = saved;
+		return DA_E_SYS;
+	}
+	ret[n] = '\0';
+	return DA_OK;
+}
+
 bool
 da_file_write(int fd, const void *bytes, size_t len)
 {

@@ -42,6 +42,14 @@ enum da_err
 da_file_read_at(int dirfd, const char *name, const struct da_file_rule *rule,
     struct da_buf *ret, struct da_diag *diag) DA_MUST_CHECK;
 
+/* Reads what the kernel says in a file of procfs or sysfs, a NUL behind it. One
+ * read() brings the whole, cut at "size". No owner is checked: in a user
+ * namespace they belong to nobody, and /proc/PID to whom the process belongs
+ * to. DA_E_ABSENT (no such file, or the process is gone; no diag), DA_E_SYS
+ * (errno says why). */
+enum da_err da_file_read_kernel(const char *path, char *ret, size_t size,
+    struct da_diag *diag) DA_MUST_CHECK;
+
 /* Opens a folder for the *at() calls below: no symbolic link on the way, owner
  * and mode as the rule says. DA_E_ABSENT, DA_E_UNSAFE_FILE, DA_E_SYS. */
 enum da_err da_file_open_dir(const char *path, const struct da_file_rule *rule,

@@ -1,5 +1,6 @@
 #include "store/machine.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,32 +10,34 @@
 #include "core/text.h"
 
 #define BOOT_ID "sys/kernel/random/boot_id"
-/* sysfs says 4096 of every file. */
-#define FACT_MAX 4096
+#define FACT_MAX 256
 
 /* One line of printable text. */
 static enum da_err
-read_fact(const struct da_paths *paths, const char *path, char *ret,
+take_line(const char *path, const char *text, size_t len, char *ret,
     size_t size, struct da_diag *diag)
 {
-	const struct da_file_rule rule = {
-	    .owner = paths->owner, .mode_max = 0644, .size_max = FACT_MAX};
-	DA_CLEANUP(da_buf_done) struct da_buf text;
-	enum da_err err;
+	if (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (len >= size || memchr(text, '\0', len) != NULL)
+		len = 0;
+	memcpy(ret, text, len);
+	ret[len] = '\0';
+	if (len > 0 && da_text_is_printable(ret))
+		return DA_OK;
+	da_diag_set(diag, "%s: not one short line of text", path);
+	return DA_E_SYNTAX;
+}
 
-	da_buf_init(&text, FACT_MAX);
-	err = da_file_read(path, &rule, &text, diag);
-	if (err != DA_OK)
-		return err;
-	if (text.len > 0 && text.bytes[text.len - 1] == '\n')
-		text.bytes[--text.len] = '\0';
-	if (strlen(da_buf_text(&text)) != text.len ||
-	    !da_text_is_printable(da_buf_text(&text)) ||
-	    da_text_copy(da_buf_text(&text), ret, size) != DA_OK) {
-		da_diag_set(diag, "%s: not one short line of text", path);
-		return DA_E_SYNTAX;
-	}
-	return DA_OK;
+static enum da_err
+read_fact(const char *path, char *ret, size_t size, struct da_diag *diag)
+{
+	char text[FACT_MAX];
+	enum da_err err = da_file_read_kernel(path, text, sizeof(text), diag);
+
+	return err == DA_OK
+	    ? take_line(path, text, strlen(text), ret, size, diag)
+	    : err;
 }
 
 static bool
@@ -50,9 +53,16 @@ static enum da_err
 read_machine_id(
     const struct da_paths *paths, char *ret, size_t size, struct da_diag *diag)
 {
-	enum da_err err =
-	    read_fact(paths, paths->machine_id_file, ret, size, diag);
+	const struct da_file_rule rule = {
+	    .owner = paths->owner, .mode_max = 0644, .size_max = FACT_MAX};
+	DA_CLEANUP(da_buf_done) struct da_buf text;
+	enum da_err err;
 
+	da_buf_init(&text, FACT_MAX);
+	err = da_file_read(paths->machine_id_file, &rule, &text, diag);
+	if (err == DA_OK)
+		err = take_line(paths->machine_id_file, da_buf_text(&text),
+		    text.len, ret, size, diag);
 	if (err == DA_E_ABSENT ||
 	    ((err == DA_OK || err == DA_E_SYNTAX) && !is_hex(ret, 32, ""))) {
 		/* Also "uninitialized" of an image that never booted. */
@@ -79,16 +89,22 @@ da_machine_read(
 	(void)snprintf(
 	    boot_path, sizeof(boot_path), "%s/" BOOT_ID, paths->proc_dir);
 	err = read_fact(
-	    paths, boot_path, machine.boot_id, sizeof(machine.boot_id), diag);
+	    boot_path, machine.boot_id, sizeof(machine.boot_id), diag);
 	if (err == DA_OK && !is_hex(machine.boot_id, 36, "-")) {
 		da_diag_set(diag, "%s: not a boot id", boot_path);
 		err = DA_E_SYNTAX;
 	}
+	if (err == DA_E_ABSENT) {
+		da_diag_set(diag, "%s: there is no such file", boot_path);
+		err = DA_E_SYS;
+	}
 	if (err != DA_OK)
-		return err == DA_E_ABSENT ? DA_E_SYS : err;
-	err = read_fact(paths, paths->product_uuid_file, machine.product_uuid,
+		return err;
+	err = read_fact(paths->product_uuid_file, machine.product_uuid,
 	    sizeof(machine.product_uuid), diag);
-	if (err != DA_OK && err != DA_E_ABSENT)
+	/* In a user namespace even root may not read it. */
+	if (err != DA_OK && err != DA_E_ABSENT &&
+	    (err != DA_E_SYS || errno != EACCES))
 		return err;
 	/* Kernels have written it in either case. */
 	for (char *c = machine.product_uuid; *c != '\0'; c++)

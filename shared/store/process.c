@@ -1,10 +1,7 @@
 #include "store/process.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/file.h"
 #include "core/parse.h"
@@ -12,34 +9,15 @@
 /* A line of stat is some 300 bytes long, at most 1 kB. */
 #define LINE_MAX_LEN 2048
 
-/* Of procfs no owner need be checked, and /proc/PID belongs to whom the process
- * belongs to. One read() brings the whole. */
 static enum da_err
 read_fact(const char *proc_dir, int32_t pid, const char *name, char *ret,
     size_t size, struct da_diag *diag)
 {
-	DA_CLEANUP(da_file_closep) int fd = -1;
 	char path[256];
-	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%s/%ld%s%s", proc_dir, (long)pid,
 	    name[0] != '\0' ? "/" : "", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 && errno != ENOENT && errno != ESRCH) {
-		da_diag_set(diag, "%s: %m", path);
-		return DA_E_SYS;
-	}
-	if (fd < 0)
-		return DA_E_ABSENT;
-	do {
-		n = read(fd, ret, size - 1);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		da_diag_set(diag, "%s: %m", path);
-		return errno == ESRCH ? DA_E_ABSENT : DA_E_SYS;
-	}
-	ret[n] = '\0';
-	return DA_OK;
+	return da_file_read_kernel(path, ret, size, diag);
 }
 
 /* The n-th word from "at", as a number. */

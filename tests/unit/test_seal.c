@@ -140,6 +140,28 @@ test_machine(void **state)
 	assert_string_equal(machine.product_uuid, "");
 }
 
+/* In a container with a user namespace /proc and /sys belong to nobody, and the
+ * product's UUID is for the machine's own root to read. */
+static void
+test_machine_in_user_namespace(void **state)
+{
+	struct da_paths paths = folder.paths;
+	struct da_machine machine;
+
+	(void)state;
+	assert_int_equal(chmod(paths.proc_dir, 0777), 0);
+	/* To be written only, by root as well. */
+	paths.product_uuid_file = "/proc/sys/vm/drop_caches";
+	assert_int_equal(da_machine_read(&paths, &machine, &diag), DA_OK);
+	assert_string_equal(machine.boot_id, TEST_BOOT_A);
+	assert_string_equal(machine.product_uuid, "");
+	paths.product_uuid_file = "/proc/self/mem"; /* cannot be read there */
+	assert_int_equal(da_machine_read(&paths, &machine, &diag), DA_E_SYS);
+	paths.proc_dir = paths.state_dir;
+	assert_int_equal(da_machine_read(&paths, &machine, &diag), DA_E_SYS);
+	assert_non_null(strstr(diag.text, "no such file"));
+}
+
 static void
 test_machine_refusals(void **state)
 {
@@ -766,6 +788,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_machine),
+	    TEST(test_machine_in_user_namespace),
 	    TEST(test_machine_refusals),
 	    TEST(test_secret_first_use),
 	    TEST(test_secret_first_use_at_once),

@@ -72,9 +72,10 @@ ask_userinfo(const struct da_identify *order,
 
 	if (err != DA_OK)
 		return err;
-	/* The token is a second old: it is the person who is gone. */
-	if (order->start->task == DA_TASK_REFRESH &&
-	    (answer.status == 401 || answer.status == 403)) {
+	/* The token is a second old: it is the person who is gone. (403 would
+	 * say that the token may too little, RFC 6750 section 3.1, which is the
+	 * configuration's fault: no word about the person.) */
+	if (order->start->task == DA_TASK_REFRESH && answer.status == 401) {
 		da_diag_set(reason, "userinfo refuses the new token");
 		return DA_E_REJECTED;
 	}

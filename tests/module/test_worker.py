@@ -713,6 +713,10 @@ def test_refresh(pool):
         Later("disabled, seen by userinfo only", {
             "disabled_unnoticed": "refresh"}, "rejected", orders=asked,
               act=lambda control: control.disable("alice"), **kept),
+        *(Later(f"userinfo {status}", error(
+            "userinfo", "insufficient_scope", status), end, orders=asked,
+                **kept)
+          for status, end in ((401, "rejected"), (403, "provider"))),
         Later("unknown token", {}, "rejected", handed=False,
               orders={"refresh_token": "rt-unknown"}, counts=one),
         *(Later(f"invalid_grant {status}", error(

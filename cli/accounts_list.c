@@ -450,6 +450,8 @@ explain_state(const struct da_known_list *list, const struct da_known *known)
 
 	if (strcmp(state, "gone") == 0)
 		return "gone: a shared account that the host has no more";
+	if (strcmp(state, "withdrawn") == 0)
+		return "withdrawn by the provider: a new sign-in is due";
 	return strcmp(state, "lost") == 0
 	    ? "lost: only the private record is there"
 	    : state;

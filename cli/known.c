@@ -174,6 +174,7 @@ merge_person(
 	if (is_lost(known))
 		merge->list->lost_count++;
 	known->verified_at_s = person->verified_at_s;
+	known->withdrawn = person->withdrawn;
 	return DA_OK;
 }
 
@@ -319,6 +320,8 @@ state_of_sign_in(const struct da_known_list *list, const struct da_known *known)
 
 	if (known->verified_at_s == 0)
 		return "new";
+	if (known->withdrawn)
+		return "withdrawn";
 	return list->max_age_s > 0 && (age_s < 0 || age_s > list->max_age_s)
 	    ? "stale"
 	    : "active";

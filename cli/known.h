@@ -41,6 +41,7 @@ struct da_known {
 	enum da_person_state record_state;
 	int64_t state_since_s; /* 0: not known */
 	int64_t verified_at_s; /* 0: never signed in */
+	bool withdrawn;        /* by the provider (on_revoked) */
 };
 
 struct da_known_list {
@@ -84,9 +85,9 @@ bool da_known_is_renamed(const struct da_known *known);
 const struct da_known *da_known_find_present(
     const struct da_known_list *list, const struct da_known *renamed);
 
-/* In one word: active, new (never signed in), stale, locked, removed, renamed,
- * managed, gone (managed, and not there), lost (only the private record is
- * there). */
+/* In one word: active, new (never signed in), stale, withdrawn, locked,
+ * removed, renamed, managed, gone (managed, and not there), lost (only the
+ * private record is there). */
 const char *
 da_known_state(const struct da_known_list *list, const struct da_known *known);
 

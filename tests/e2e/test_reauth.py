@@ -7,6 +7,7 @@ answered for the person by the audit log.
 """
 
 import collections
+import json
 import re
 import subprocess
 import time
@@ -455,6 +456,10 @@ def test_refused_lock(desk, idp, stale, host, key):
     outcome = desk.run(shell)
     assert outcome.status == 1 and outcome.asked == []
     assert "does not renew your sign-in any more." in outcome.text
+    shown = json.loads(host.run("devauth", "accounts", "list", "--json").stdout)
+    assert [one["state"] for one in shown] == ["withdrawn"]
+    assert "withdrawn by the provider: a new sign-in is due" in host.run(
+        "devauth", "accounts", "show", "alice").stdout
     # No session of the person's has grace any more, until he signs in in any.
     sudoers(host)
     desk.policy("session", "1h", profile={"on_revoked": "lock"})
@@ -463,6 +468,7 @@ def test_refused_lock(desk, idp, stale, host, key):
     desk.session_answers(other)
     done = by_key()
     assert done.returncode == 0 and "uid=" in done.stdout
+    assert "active" in host.run("devauth", "accounts", "show", "alice").stdout
 
 
 @pytest.mark.parametrize("anchor", ["audit session", "process"])

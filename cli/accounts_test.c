@@ -231,6 +231,22 @@ show_groups(
 	}
 }
 
+/* Beside the refusal: what the rules were held against. */
+static void
+show_claimed_groups(const struct da_wire_identity *identity)
+{
+	const char *at = da_buf_text(&identity->groups);
+	const char *end = at + identity->groups.len;
+	char shown[DA_DIAG_MAX + 1];
+
+	(void)printf("  ?    the claims bring %s\n",
+	    at < end ? "these groups:" : "no groups; see groups_claim");
+	for (; at < end; at += strlen(at) + 1) {
+		da_text_escape(at, shown, sizeof(shown));
+		(void)printf("         %s\n", shown);
+	}
+}
+
 /* The provider has not heard of the name that an administrator gave. */
 static void
 explain_wrong_person(const struct order *order,
@@ -274,6 +290,9 @@ decide(const struct order *order, const struct da_policy *policy,
 	if (err == DA_OK)
 		err = da_policy_check_access(
 		    policy, person, &identity->groups, &identity->claims, diag);
+	if (err == DA_E_NOT_ALLOWED &&
+	    strstr(diag->text, "allowed_groups") != NULL)
+		show_claimed_groups(identity);
 	return err;
 }
 

@@ -299,6 +299,14 @@ def test_a_decision_is_explained(host, idp, sign_in):
     assert result.returncode == 1
     assert "[service sudo] required_claims role=admin" in result.stdout
     assert "May not log in as alice through sudo." in result.stdout
+    assert "the claims bring" not in result.stdout
+    result = explain(host, idp, groups=["guests", "zo\u00eb"])
+    assert result.returncode == 1
+    assert ("the claims bring these groups:\n         guests\n"
+            "         zo\\xc3\\xab\n  no   not-allowed: allowed_groups\n"
+            ) in result.stdout
+    assert "no groups; see groups_claim" in explain(
+        host, idp, groups=[]).stdout
     result = explain(host, idp, user="deploy")
     assert result.returncode == 1 and "[account deploy]" in result.stdout
     result = explain(host, idp, iss="https://elsewhere.example")

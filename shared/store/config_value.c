@@ -130,10 +130,15 @@ complain_choices(const struct da_config_row *row, char *what, size_t size)
 	int used = snprintf(what, size, "%s: must be ", row->key);
 
 	for (size_t i = 0; row->choices[i].name != NULL; i++) {
+		bool is_last = row->choices[i + 1].name == NULL;
+
 		if (used < 0 || (size_t)used >= size)
 			break;
 		used += snprintf(what + used, size - (size_t)used, "%s%s",
-		    i > 0 ? ", " : "", row->choices[i].name);
+		    i == 0        ? ""
+			: is_last ? " or "
+				  : ", ",
+		    row->choices[i].name);
 	}
 	return DA_E_CONFIG;
 }

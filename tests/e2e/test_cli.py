@@ -31,7 +31,7 @@ def test_check_complains_with_line(host):
     assert result.returncode == 1
     assert result.stderr == (
         "devauth: /etc/devauth/devauth.conf:2: remote: must be "
-        "publickey-first, allow, deny\n")
+        "publickey-first, allow or deny\n")
 
 
 @pytest.mark.parametrize("change, what", [
@@ -148,7 +148,7 @@ def test_everything_that_is_wrong_is_said_at_once(host):
         status, out, err = config(host, verb, text)
         assert status == 1 and out == []
         assert [line.split(": ", 2)[1:] for line in err] == [
-            [f"{CONF}:2", "remote: must be publickey-first, allow, deny"],
+            [f"{CONF}:2", "remote: must be publickey-first, allow or deny"],
             [f"{CONF}:3", 'unknown key "remot"; did you mean "remote"?'],
             [f"{CONF}:11", 'neither "key = value", [section] nor # comment'],
         ]

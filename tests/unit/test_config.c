@@ -77,7 +77,7 @@ test_complaints(void **state)
 		":1: unknown section \"[other]\"; it must be [devauth]"},
 	    {"[devauth\nremote = allow\n", ":1: a section's title ends"},
 	    {"[devauth]\nremote = maybe\n",
-		":2: remote: must be publickey-first, allow, deny"},
+		":2: remote: must be publickey-first, allow or deny"},
 	    {"[devauth]\nremote = allow\nremote = deny\n",
 		":3: \"remote\" is given twice, first in line 2"},
 	    {"[devauth]\nlogin_deadline = 5\n",

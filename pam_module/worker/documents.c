@@ -83,7 +83,10 @@ da_documents_load_metadata(struct da_documents *documents,
 	if (err == DA_E_ABSENT)
 		err = fetch_metadata(
 		    documents, DA_DISCOVERY_OAUTH, deadline_mono_ms, reason);
-	return err == DA_E_ABSENT ? DA_E_PROTOCOL : err;
+	if (err != DA_E_ABSENT)
+		return err;
+	da_diag_set(reason, "it has no discovery document for the issuer");
+	return DA_E_PROTOCOL;
 }
 
 void

@@ -1319,6 +1319,15 @@ def test_metadata_in_the_other_place(start, idp):
         "/.well-known/oauth-authorization-server"]
 
 
+def test_metadata_in_no_place(start, idp):
+    """An issuer that is not spelled as the provider does, most of the time."""
+    idp.control.quirks(endpoint={"discovery": {
+        "times": 2, "status": 404, "body": "not here"}})
+    end = start().finish()
+    assert end.code == wire.ERRORS["protocol"]
+    assert end.reason == "it has no discovery document for the issuer"
+
+
 def test_two_at_once(start, idp):
     """D8: approving one code completes no other."""
     one, other = start(), start()

@@ -12,8 +12,9 @@
  * Return codes: err.def has them all. By entry point:
  *   authenticate  SUCCESS IGNORE AUTH_ERR MAXTRIES AUTHINFO_UNAVAIL CONV_ERR
  *                 PERM_DENIED SYSTEM_ERR BUF_ERR; under sudo CRED_INSUFFICIENT
- *                 instead of AUTH_ERR, MAXTRIES, AUTHINFO_UNAVAIL, PERM_DENIED;
- *                 under sshd MAXTRIES for AUTHINFO_UNAVAIL and SYSTEM_ERR
+ *                 instead of AUTH_ERR, MAXTRIES, AUTHINFO_UNAVAIL, PERM_DENIED,
+ *                 SYSTEM_ERR; under sshd MAXTRIES for AUTHINFO_UNAVAIL and
+ *                 SYSTEM_ERR
  *   setcred       SUCCESS IGNORE USER_UNKNOWN SYSTEM_ERR BUF_ERR
  *   acct_mgmt     SUCCESS IGNORE PERM_DENIED ACCT_EXPIRED USER_UNKNOWN MAXTRIES
  *                 AUTHINFO_UNAVAIL SYSTEM_ERR BUF_ERR
@@ -491,7 +492,8 @@ is_ours(pam_handle_t *pamh, int argc, const char **argv, enum da_err unknown,
 }
 
 /* sudo takes these codes for a mistyped password and asks passwd_tries times:
- * it would show three codes for one refusal. Any other code is final there.
+ * it would show three codes for one refusal. Any other code is final there, but
+ * of SYSTEM_ERR it says what is in errno by chance ("Unknown error -1").
  * sshd asks again after any code but one: the person would read three times
  * that the provider cannot be reached. That one ends keyboard-interactive and
  * passwords for the connection; the attempt counts as any other. (Other
@@ -507,7 +509,8 @@ make_final(pam_handle_t *pamh, int code)
 		get_text_item(pamh, PAM_SERVICE), "sudo", NULL))
 		return code;
 	return code == PAM_AUTH_ERR || code == PAM_AUTHINFO_UNAVAIL ||
-		code == PAM_MAXTRIES || code == PAM_PERM_DENIED
+		code == PAM_MAXTRIES || code == PAM_PERM_DENIED ||
+		code == PAM_SYSTEM_ERR
 	    ? PAM_CRED_INSUFFICIENT
 	    : code;
 }

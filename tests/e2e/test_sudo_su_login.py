@@ -153,6 +153,19 @@ def test_sudo_provider_down(host, idp, alice):
     host.nothing_left()
 
 
+def test_sudo_bad_configuration(host, idp, alice):
+    """One line of ours, and none of sudo's about an unknown error."""
+    host.write("/etc/devauth/devauth.conf", "[devauth]\nremot = allow\n")
+    text, status = alice.run("sudo id")
+    assert text.count("Sign-in does not work on this host now. Local accounts "
+                      "still work.") == 1
+    assert "nknown error" not in text
+    assert "uid=0" not in text and status == 1
+    assert idp.control.requests() == []
+    assert decisions(host, "sudo", 1) == [
+        ("auth", "refused", "bad-configuration")]
+
+
 def test_sudo_n(host, idp, alice):
     """U3: sudo -n ends at once and asks nobody."""
     text, status = alice.run("sudo -n id")

@@ -21,24 +21,35 @@
 /* How long the death of sshd's monitor may go unnoticed. */
 #define TICK_MS 300
 
-/* The process title, without the NULs that setproctitle() leaves behind it. */
-static bool
-read_title(char *ret, size_t size)
+/* The arguments, a NUL behind each; how long they are. */
+static size_t
+read_arguments(char *ret, size_t size)
 {
 	DA_CLEANUP(da_file_closep)
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t len;
 
 	if (fd < 0)
-		return false;
+		return 0;
 	do {
 		len = read(fd, ret, size - 1);
 	} while (len < 0 && errno == EINTR);
+	if (len <= 0)
+		return 0;
+	ret[len] = '\0';
+	return (size_t)len;
+}
+
+/* The process title, without the NULs that setproctitle() leaves behind it. */
+static bool
+read_title(char *ret, size_t size)
+{
+	size_t len = read_arguments(ret, size);
+
 	while (len > 0 && ret[len - 1] == '\0')
 		len--;
-	if (len <= 0)
+	if (len == 0)
 		return false;
-	ret[len] = '\0';
 	/* Arguments are separated by NULs; a title is one text, the last. */
 	while (len > 0 && ret[len - 1] != '\0')
 		len--;
@@ -65,6 +76,50 @@ da_host_program_sshd(const char *user)
 	name = name != NULL ? name + 1 : title;
 	return strcmp(name, user) == 0 ? DA_HOST_SSHD_CONVERSATION
 				       : DA_HOST_SSHD_NOT_ADMITTED;
+}
+
+/* Looks for -S in one argument of sudo's. *ret_value: the next one is the value
+ * of its last option. */
+static bool
+has_stdin_option(const char *argument, bool *ret_value)
+{
+	static const char with_value[] = "aCcDgpRrTtUu";
+
+	*ret_value = false;
+	if (argument[1] == '-')
+		return strcmp(argument, "--stdin") == 0;
+	for (const char *option = argument + 1; *option != '\0'; option++) {
+		if (*option == 'S')
+			return true;
+		if (strchr(with_value, *option) != NULL) {
+			*ret_value = option[1] == '\0';
+			break;
+		}
+	}
+	return false;
+}
+
+bool
+da_host_program_is_piped(void)
+{
+	char arguments[TITLE_MAX];
+	size_t len = read_arguments(arguments, sizeof(arguments));
+	const char *end = arguments + len;
+	bool is_value = true; /* the program's name */
+
+	if (isatty(STDIN_FILENO))
+		return false;
+	for (const char *at = arguments; at < end; at += strlen(at) + 1) {
+		if (is_value)
+			is_value = false;
+		else if (at[0] == '-' && at[1] != '\0' &&
+		    strcmp(at, "--") != 0) {
+			if (has_stdin_option(at, &is_value))
+				return true;
+		} else if (strchr(at, '=') == NULL)
+			break; /* the command */
+	}
+	return false;
 }
 
 bool

@@ -29,6 +29,11 @@ enum da_host_sshd da_host_program_sshd(const char *user);
  * when unknown. Without one (cron, sudo -n from a script) nobody reads us. */
 bool da_host_program_has_terminal(unsigned int *ret_rows);
 
+/* Of sudo: whether -S has it take its answers from what is no terminal. Then a
+ * script has called it, even if there is a terminal; nobody waits there for a
+ * person. */
+bool da_host_program_is_piped(void);
+
 /* What shows that the person is still there while the module waits. */
 struct da_host_watch {
 	int connection; /* the host's socket to the person, borrowed; -1 = none

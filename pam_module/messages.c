@@ -84,7 +84,8 @@ da_messages_format(const struct da_wire_request *request,
 		/* Under sshd nobody reads it; "ssh HOST sudo ..." is read. */
 		if (!is_remote)
 			(void)snprintf(out, size,
-			    "Signing in takes a terminal. Over SSH, ask for "
+			    "Signing in takes a terminal, not a pipe. Over "
+			    "SSH, ask for "
 			    "one: ssh -t.");
 		break;
 	case DA_E_UNKNOWN_USER:

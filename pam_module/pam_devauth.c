@@ -232,7 +232,9 @@ describe_reader(pam_handle_t *pamh, struct da_wire_request *request)
 			request->flags |= DA_REQUEST_PUBKEY_PROVED;
 		return;
 	}
-	if (da_host_program_has_terminal(&rows))
+	if (da_host_program_has_terminal(&rows) &&
+	    !(da_text_skip_prefix(request->service, "sudo", NULL) &&
+		da_host_program_is_piped()))
 		request->flags |= DA_REQUEST_READABLE;
 	if (rows > 0 && rows < QR_ROWS_MIN)
 		request->flags &= ~DA_REQUEST_QR;

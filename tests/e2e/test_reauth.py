@@ -671,7 +671,7 @@ def test_without_a_terminal(desk, command):
                         ("provider", "1s")):
         desk.policy(policy, age)
         desk.refused(shell, "no-terminal", command=command,
-                     says="Signing in takes a terminal. Over SSH,")
+                     says="Signing in takes a terminal, not a pipe. Over SSH,")
     for policy, age in (("session", "1h"), ("provider", "1h"), ("never", "1s")):
         desk.policy(policy, age)
         desk.session_answers(shell, command)

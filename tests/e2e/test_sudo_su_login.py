@@ -179,6 +179,10 @@ def test_sudo_n(host, idp, alice):
     "setsid -w sudo -S id </dev/null",
     "echo guess | setsid -w sudo -S id",
     "SUDO_ASKPASS=/bin/true setsid -w sudo -A id",
+    # There is one, and the answers come from elsewhere.
+    "echo guess | sudo -S id",
+    "sudo -kS id </dev/null",
+    "sudo -u root -p -h A=1 --stdin id </dev/null",
 ])
 def test_sudo_without_a_terminal(host, idp, alice, command):
     """T9, U3: cron, pipes and scripts: no request, no waiting, one line."""
@@ -187,6 +191,18 @@ def test_sudo_without_a_terminal(host, idp, alice, command):
     assert idp.control.requests() == []
     assert decisions(host, "sudo", 1) == [("auth", "refused", "no-terminal")]
     host.nothing_left()
+
+
+@pytest.mark.parametrize("command", [
+    "sudo -S id", "echo | sudo id", "echo | sudo -p -S id",
+    "echo | sudo -- sh -c id -S", "echo | sudo sh -c id -S"])
+def test_sudo_with_a_person(idp, alice, command):
+    """Others pipe into what sudo runs, or have a terminal for -S."""
+    alice.start(command)
+    idp.control.approve("alice", alice.code())
+    text, _ = alice.result()
+    assert "Signed in" in text or "uid=0" in text
+    assert codes(idp) == 1
 
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_BACKSLASH])

@@ -101,7 +101,8 @@ test_words(void **state)
 	    {"sshd", DA_E_EXPIRED,
 		"Not approved in time. Connect again for a new code."},
 	    {"su", DA_E_NO_TERMINAL,
-		"Signing in takes a terminal. Over SSH, ask for one: ssh -t."},
+		"Signing in takes a terminal, not a pipe. Over SSH, ask for "
+		"one: ssh -t."},
 	    {"sudo", DA_E_REJECTED,
 		"login.example.com does not renew your sign-in any more. Sign "
 		"in again; if you cannot, ask your administrator."},

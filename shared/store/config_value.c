@@ -6,6 +6,7 @@
 
 #include "core/attr.h"
 #include "core/limits.h"
+#include "core/clock.h"
 #include "core/parse.h"
 #include "core/text.h"
 #include "store/config.h"
@@ -179,7 +180,8 @@ da_config_value_parse(const struct da_config_row *row, const char *text,
     void *target, char *what, size_t what_size)
 {
 	const struct da_config_choice *choice;
-	char must[64];
+	char min[DA_CLOCK_SPAN_MAX], max[DA_CLOCK_SPAN_MAX];
+	char must[64 + 2 * DA_CLOCK_SPAN_MAX];
 
 	switch (row->type) {
 	case DA_CONFIG_TEXT:
@@ -199,9 +201,10 @@ da_config_value_parse(const struct da_config_row *row, const char *text,
 		if (da_parse_span_s(
 			text, row->min, row->max, member(row, target)) == DA_OK)
 			return DA_OK;
+		da_clock_format_span(row->min, min);
+		da_clock_format_span(row->max, max);
 		(void)snprintf(must, sizeof(must),
-		    "must be a time from %llds to %llds, like 90s or 5min",
-		    (long long)row->min, (long long)row->max);
+		    "must be a time from %s to %s, like 90s or 5min", min, max);
 		return complain(row, must, what, what_size);
 	case DA_CONFIG_NUMBER:
 		if (text[0] == '\0') {

@@ -81,7 +81,8 @@ test_complaints(void **state)
 	    {"[devauth]\nremote = allow\nremote = deny\n",
 		":3: \"remote\" is given twice, first in line 2"},
 	    {"[devauth]\nlogin_deadline = 5\n",
-		":2: login_deadline: must be a time from 20s to 900s"},
+		":2: login_deadline: must be a time from 20 seconds to 15 "
+		"minutes, like 90s or 5min"},
 	    {"[devauth]\nlogin_deadline = soon\n", ":2: login_deadline"},
 	    {"[devauth]\nhome = home\n", ":2: home: must be an absolute path"},
 	    {"[devauth]\nwhat is this\n", ":2: neither"},

@@ -125,7 +125,7 @@ class Machine(Host):
             self._door.shutdown(socket.SHUT_RDWR)
             self._door.close()
         self._errors.close()
-        wait_until(self._remove_groups, what="its control groups are empty")
+        wait_until(self._remove_groups, 30, "its control groups are empty")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _remove_groups(self):

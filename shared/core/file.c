@@ -29,6 +29,24 @@ da_file_closep(int *fd)
 	errno = saved;
 }
 
+void
+da_file_close_listp(DIR **list)
+{
+	if (*list != NULL)
+		(void)closedir(*list); /* only read */
+	*list = NULL;
+}
+
+DIR *
+da_file_list(int fd)
+{
+	DIR *list = fdopendir(fd);
+
+	if (list == NULL)
+		da_file_closep(&fd); /* errno is kept */
+	return list;
+}
+
 /* A folder on the way may be written by its owner only, or be sticky. */
 static bool
 is_safe_parent(const struct stat *st, uid_t owner)

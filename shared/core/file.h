@@ -5,6 +5,7 @@
 #ifndef DA_CORE_FILE_H
 #define DA_CORE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,13 @@ struct da_file_rule {
 
 /* Closes the descriptor if it is open and sets it to -1. For DA_CLEANUP. */
 void da_file_closep(int *fd);
+
+/* Closes the list of a folder if it is open. For DA_CLEANUP. */
+void da_file_close_listp(DIR **list);
+
+/* Lists an open folder, whose descriptor it takes over. NULL: errno says why,
+ * and the descriptor is closed. */
+DIR *da_file_list(int fd);
 
 /* Opens a regular file for reading. The path is absolute; no component may be
  * a symbolic link, every folder on the way belongs to rule->owner or root and

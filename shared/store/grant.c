@@ -377,30 +377,21 @@ expire(const struct da_paths *paths, const struct da_host_keys *keys, int dir,
 	return err == DA_E_IGNORE ? DA_OK : err;
 }
 
-static void
-close_list(DIR **list)
-{
-	if (*list != NULL)
-		(void)closedir(*list);
-}
-
 static enum da_err
 open_list(const struct da_paths *paths, DIR **ret, struct da_diag *diag)
 {
 	int dir = -1;
 	enum da_err err = open_existing(paths, &dir, diag);
 
-	if (err == DA_OK && (*ret = fdopendir(dir)) == NULL) {
-		da_file_closep(&dir);
+	if (err == DA_OK && (*ret = da_file_list(dir)) == NULL)
 		err = DA_E_SYS;
-	}
 	return err;
 }
 
 bool
 da_grants_have_expired(const struct da_paths *paths)
 {
-	DA_CLEANUP(close_list) DIR *list = NULL;
+	DA_CLEANUP(da_file_close_listp) DIR *list = NULL;
 	struct dirent *entry;
 	bool found = false;
 
@@ -420,7 +411,7 @@ enum da_err
 da_grants_expire(const struct da_paths *paths, const struct da_host_keys *keys,
     da_grant_taker *take, void *context, struct da_diag *diag)
 {
-	DA_CLEANUP(close_list) DIR *list = NULL;
+	DA_CLEANUP(da_file_close_listp) DIR *list = NULL;
 	struct dirent *entry;
 	enum da_err err = open_list(paths, &list, diag);
 

@@ -268,8 +268,7 @@ struct folder {
 static void
 folder_close(struct folder *folder)
 {
-	if (folder->list != NULL)
-		(void)closedir(folder->list); /* only read */
+	da_file_close_listp(&folder->list);
 }
 
 static enum da_err
@@ -279,9 +278,8 @@ folder_open(
 	int dir = -1;
 	enum da_err err = open_folder(paths, &dir, diag);
 
-	if (err == DA_OK && (ret->list = fdopendir(dir)) == NULL) {
+	if (err == DA_OK && (ret->list = da_file_list(dir)) == NULL) {
 		da_diag_set(diag, "%s: %m", paths->people_dir);
-		da_file_closep(&dir);
 		err = DA_E_SYS;
 	}
 	return err;

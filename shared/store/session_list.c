@@ -23,24 +23,13 @@
 /* More different secrets in clear texts than the host has: some are made up. */
 #define USED_MAX 16
 
-static void
-close_list(DIR **list)
-{
-	if (*list != NULL)
-		(void)closedir(*list);
-	*list = NULL;
-}
-
 /* The descriptor stays the caller's. */
 static DIR *
 list_of(int dir)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
 
-	if (list == NULL)
-		da_file_closep(&copy);
-	return list;
+	return copy >= 0 ? da_file_list(copy) : NULL;
 }
 
 static enum da_err
@@ -95,7 +84,7 @@ da_session_list_freep(struct da_session_list **list)
 {
 	if (*list == NULL)
 		return;
-	close_list(&(*list)->list);
+	da_file_close_listp(&(*list)->list);
 	da_file_closep(&(*list)->dir);
 	da_buf_done(&(*list)->file);
 	free(*list);
@@ -266,7 +255,7 @@ da_session_find(const struct da_paths *paths, const struct da_host_keys *keys,
 {
 	struct da_anchor anchor = {.audit = DA_AUDIT_NONE};
 	DA_CLEANUP(da_file_closep) int dir = -1;
-	DA_CLEANUP(close_list) DIR *list = NULL;
+	DA_CLEANUP(da_file_close_listp) DIR *list = NULL;
 	char best_id[DA_SESSION_MAX + 1] = "";
 	struct places places = {.count = 0};
 	struct dirent *found;
@@ -315,7 +304,7 @@ da_session_find(const struct da_paths *paths, const struct da_host_keys *keys,
 static void
 drop_temporary(int dir)
 {
-	DA_CLEANUP(close_list) DIR *list = list_of(dir);
+	DA_CLEANUP(da_file_close_listp) DIR *list = list_of(dir);
 	struct dirent *found;
 
 	while (list != NULL && (found = readdir(list)) != NULL) {
@@ -328,7 +317,7 @@ drop_temporary(int dir)
 static void
 drop_standings(int dir, int tokens, int revoke)
 {
-	DA_CLEANUP(close_list) DIR *list = list_of(dir);
+	DA_CLEANUP(da_file_close_listp) DIR *list = list_of(dir);
 	struct dirent *found;
 
 	while (list != NULL && (found = readdir(list)) != NULL) {

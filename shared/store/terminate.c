@@ -83,13 +83,6 @@ hunt_done(struct hunt *hunt)
 		da_file_closep(&hunt->watched[i].fd);
 }
 
-static void
-close_list(DIR **list)
-{
-	if (*list != NULL)
-		(void)closedir(*list);
-}
-
 /* --- looking --- */
 
 static enum da_err
@@ -203,7 +196,8 @@ mark(struct hunt *hunt)
 static enum da_err
 look_around(struct hunt *hunt, struct da_diag *diag)
 {
-	DA_CLEANUP(close_list) DIR *list = opendir(hunt->paths->proc_dir);
+	DA_CLEANUP(da_file_close_listp)
+	DIR *list = opendir(hunt->paths->proc_dir);
 	struct dirent *found;
 	enum da_err err = DA_OK;
 
@@ -395,7 +389,7 @@ strike_now(const struct hunt *hunt, int32_t pid)
 static void
 strike_in_passing(const struct hunt *hunt)
 {
-	DA_CLEANUP(close_list)
+	DA_CLEANUP(da_file_close_listp)
 	DIR *list =
 	    hunt->scope != BELOW_OWNER ? opendir(hunt->paths->proc_dir) : NULL;
 	struct dirent *found;

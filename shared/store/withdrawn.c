@@ -75,17 +75,10 @@ da_withdrawn_clear(
 	return DA_OK;
 }
 
-static void
-close_list(DIR **list)
-{
-	if (*list != NULL)
-		(void)closedir(*list); /* only read */
-}
-
 enum da_err
 da_withdrawn_settle(const struct da_paths *paths, struct da_diag *diag)
 {
-	DA_CLEANUP(close_list) DIR *list = NULL;
+	DA_CLEANUP(da_file_close_listp) DIR *list = NULL;
 	struct dirent *found;
 	int dir = -1;
 	enum da_err err =
@@ -93,11 +86,9 @@ da_withdrawn_settle(const struct da_paths *paths, struct da_diag *diag)
 
 	if (err != DA_OK)
 		return err == DA_E_ABSENT ? DA_OK : err;
-	list = fdopendir(dir);
-	if (list == NULL) {
-		da_file_closep(&dir);
+	list = da_file_list(dir);
+	if (list == NULL)
 		return DA_E_SYS;
-	}
 	while (err == DA_OK && (found = readdir(list)) != NULL) {
 		if (found->d_name[0] == '.')
 			continue;

@@ -103,21 +103,22 @@ bool
 da_host_program_is_piped(void)
 {
 	char arguments[TITLE_MAX];
-	size_t len = read_arguments(arguments, sizeof(arguments));
-	const char *end = arguments + len;
+	const char *end;
 	bool is_value = true; /* the program's name */
 
 	if (isatty(STDIN_FILENO))
 		return false;
+	end = arguments + read_arguments(arguments, sizeof(arguments));
 	for (const char *at = arguments; at < end; at += strlen(at) + 1) {
-		if (is_value)
+		if (is_value) {
 			is_value = false;
-		else if (at[0] == '-' && at[1] != '\0' &&
+		} else if (at[0] == '-' && at[1] != '\0' &&
 		    strcmp(at, "--") != 0) {
 			if (has_stdin_option(at, &is_value))
 				return true;
-		} else if (strchr(at, '=') == NULL)
+		} else if (strchr(at, '=') == NULL) {
 			break; /* the command */
+		}
 	}
 	return false;
 }

@@ -85,8 +85,7 @@ da_messages_format(const struct da_wire_request *request,
 		if (!is_remote)
 			(void)snprintf(out, size,
 			    "Signing in takes a terminal, not a pipe. Over "
-			    "SSH, ask for "
-			    "one: ssh -t.");
+			    "SSH, ask for one: ssh -t.");
 		break;
 	case DA_E_UNKNOWN_USER:
 	case DA_E_REMOTE_POLICY:

@@ -179,12 +179,9 @@ enter(struct da_build *build, const struct da_paths *paths, const char *name,
 	    .owner = paths->owner, .mode_max = 0755};
 	enum da_err err;
 
-	*build = (struct da_build){.paths = paths,
-	    .name = name,
-	    .dir = -1,
-	    .lock = -1,
-	    .draft = -1,
-	    .file = -1};
+	*build = DA_BUILD_NONE;
+	build->paths = paths;
+	build->name = name;
 	err = da_file_open_dir(paths->state_dir, &rule, &build->dir, diag);
 	return err == DA_OK ? take_lock(build, diag) : err;
 }

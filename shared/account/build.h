@@ -37,6 +37,10 @@ struct da_build {
 	struct cdb_make make;
 };
 
+/* What da_build_done() finds nothing to do for. */
+#define DA_BUILD_NONE                                                          \
+	((struct da_build){.dir = -1, .lock = -1, .draft = -1, .file = -1})
+
 /* Takes the lock of the state folder, creates the generation file if there is
  * none, makes good what a writer that died left undone, and opens the view.
  * The file is DA_FORMAT_ACCOUNTS or DA_FORMAT_DIRECTORY. Errors of writer.h. */

@@ -16,9 +16,6 @@
 #include "account/owner.h"
 #include "core/paths.h"
 
-static const struct da_build no_build = {
-    .dir = -1, .lock = -1, .draft = -1, .file = -1};
-
 /* Makes the changes in a draft of a view. */
 static enum da_err
 make_all(const struct da_paths *paths, const struct da_edit *edits,
@@ -39,7 +36,7 @@ static enum da_err
 apply_locked(const struct da_paths *paths, const struct da_edit *edits,
     size_t count, size_t *ret_failed, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done) struct da_build build = no_build;
+	DA_CLEANUP(da_build_done) struct da_build build = DA_BUILD_NONE;
 	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
 	enum da_err err =
 	    da_build_open(&build, paths, DA_FORMAT_ACCOUNTS, diag);
@@ -313,7 +310,7 @@ enum da_err
 da_account_set_policy(const struct da_paths *paths,
     const struct da_account_policy *policy, struct da_diag *diag)
 {
-	DA_CLEANUP(da_build_done) struct da_build build = no_build;
+	DA_CLEANUP(da_build_done) struct da_build build = DA_BUILD_NONE;
 	DA_CLEANUP(da_draft_done) struct da_draft draft = {0};
 	DA_CLEANUP(da_view_close) struct da_view view = {0};
 	struct da_record_policy record;

@@ -136,6 +136,17 @@ da_people_put(const struct da_people *people, const struct da_person *person,
 	return err;
 }
 
+static enum da_err
+check_holder(const struct da_person *person, const char *issuer,
+    const char *subject, struct da_diag *diag)
+{
+	if (strcmp(person->issuer, issuer) == 0 &&
+	    strcmp(person->subject, subject) == 0)
+		return DA_OK;
+	da_diag_set(diag, "another identity has this name by now");
+	return DA_E_PIN;
+}
+
 enum da_err
 da_people_note_check(const struct da_paths *paths, const char *name,
     const char *issuer, const char *subject, int64_t verified_at_s,
@@ -149,11 +160,8 @@ da_people_note_check(const struct da_paths *paths, const char *name,
 		err = da_person_load(paths, name, &person, diag);
 	if (err != DA_OK)
 		return err;
-	if (strcmp(person.issuer, issuer) != 0 ||
-	    strcmp(person.subject, subject) != 0) {
-		da_diag_set(diag, "another identity has this name by now");
-		err = DA_E_PIN;
-	} else if (verified_at_s > person.verified_at_s) {
+	err = check_holder(&person, issuer, subject, diag);
+	if (err == DA_OK && verified_at_s > person.verified_at_s) {
 		person.verified_at_s = verified_at_s;
 		person.withdrawn = false;
 	}
@@ -169,20 +177,16 @@ da_people_withdraw(const struct da_paths *paths, const char *name,
 {
 	char file[DA_PERSON_FILE_MAX];
 	struct da_person person;
-	bool other;
 	enum da_err err = da_person_load(paths, name, &person, diag);
 
 	if (err == DA_E_ABSENT)
 		return err;
 	/* Who cannot be read is marked all the same. */
-	other = err == DA_OK &&
-	    (strcmp(person.issuer, issuer) != 0 ||
-		strcmp(person.subject, subject) != 0);
-	if (err == DA_OK)
+	if (err == DA_OK) {
+		err = check_holder(&person, issuer, subject, diag);
 		da_person_done(&person);
-	if (other) {
-		da_diag_set(diag, "another identity has this name by now");
-		return DA_E_PIN;
+		if (err != DA_OK)
+			return err;
 	}
 	err = da_person_file_of(name, file);
 	return err == DA_OK ? da_withdrawn_set(paths, file, diag) : err;

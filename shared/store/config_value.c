@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/attr.h"
-#include "core/limits.h"
 #include "core/clock.h"
+#include "core/limits.h"
 #include "core/parse.h"
 #include "core/text.h"
 #include "store/config.h"
